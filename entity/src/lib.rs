@@ -1,0 +1,5 @@
+//! What a row is, one file a table.
+//!
+//! No queries, no rules, and no `serde`: a row that can't be serialised can't leak a hash.
+
+pub mod user;

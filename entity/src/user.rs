@@ -1,0 +1,46 @@
+//! `users`: one row an account.
+
+use std::fmt;
+
+use sea_orm::entity::prelude::*;
+
+/// An account.
+#[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    /// Given by the database, never used twice.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    /// The address in its canonical form.
+    #[sea_orm(unique)]
+    pub email: String,
+    /// bcrypt, as text that begins with the format: `$2b$…` or `$bcrypt-sha256$…`.
+    pub hashed_password: String,
+    /// The newest live session, null when there is none.
+    pub session_id: Option<String>,
+    /// The digest of the reset token that is outstanding, null when there is none.
+    pub reset_token: Option<String>,
+    /// When the account was made, in whole microseconds.
+    pub created_at: DateTimeUtc,
+    /// When the row was last changed, in whole microseconds.
+    pub updated_at: DateTimeUtc,
+}
+
+/// Without the hash and the digest, so that a row in a log gives neither away.
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("email", &self.email)
+            .field("session_id", &self.session_id)
+            .field("created_at", &self.created_at)
+            .field("updated_at", &self.updated_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Users are related to nothing yet.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,20 @@
+//! How the tables came to be, one change a file, oldest first.
+//!
+//! A migration is never changed once it is released, and only adds, so that an older binary that is still running goes
+//! on working while a newer one migrates. It spells out its own names and types and knows no entity: entities move on,
+//! history doesn't.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod m20261122_000001_create_users;
+
+/// All migrations, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261122_000001_create_users::Migration)]
+    }
+}

@@ -1,0 +1,229 @@
+//! What holds for every request, whatever its path: its size and its time are limited, every failure is
+//! a problem, and every answer has a request id and the headers that keep browsers careful.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use poem::{
+    Body, Endpoint, IntoResponse as _, Request, Response,
+    error::{MethodNotAllowedError, NotFoundError},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::{
+    docs::Document,
+    problem::{
+        BODY_TOO_LARGE, INTERNAL_ERROR, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND,
+        OVERLOADED, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE,
+    },
+};
+
+/// The longest body, in bytes.
+const LONGEST_BODY: usize = 64 * 1024;
+
+/// How long one waits for the next piece of a body.
+const BODY_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long a request may take, its body included.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// The longest request id that is taken from the caller.
+const LONGEST_REQUEST_ID: usize = 64;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The headers of every answer that does not set its own.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+];
+
+/// Answers a request as all requests are answered.
+pub(super) async fn apply<E: Endpoint>(
+    routes: Arc<E>,
+    request: Request,
+    allowed: Arc<Allowed>,
+) -> poem::Result<Response> {
+    let begun = Instant::now();
+    let id = request_id(&request);
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    let mut response = AssertUnwindSafe(answer(routes, request, &allowed))
+        .catch_unwind()
+        .instrument(span.clone())
+        .await
+        // The panic has been reported where it happened.
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        let id = id.to_str().unwrap_or_default();
+        let detail = format!("The request id is {id}.");
+        response = Problem::new(&INTERNAL_ERROR, detail).into_response();
+    }
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    span.in_scope(|| tracing::debug!(status, ?took, "answered"));
+    Ok(response)
+}
+
+async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, allowed: &Allowed) -> Response {
+    let path = request.original_uri().path().to_owned();
+    let answered = async {
+        let request = with_whole_body(request).await?;
+        Ok::<_, poem::Error>(routes.call(request).await?.into_response())
+    };
+    match tokio::time::timeout(REQUEST_LIMIT, answered).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(err)) if err.is_from_response() => err.into_response(),
+        Ok(Err(err)) if err.is::<MethodNotAllowedError>() => allowed.problem(&path),
+        Ok(Err(err)) => problem_of(&err).into_response(),
+        Err(_) => Problem::new(
+            &OVERLOADED,
+            "The request took too long. It may have been carried out all the same.",
+        )
+        .retry_after(Duration::from_secs(1))
+        .into_response(),
+    }
+}
+
+/// The caller's own request id, if it is harmless, else a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let is_harmless = |id: &&HeaderValue| {
+        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+            && id
+                .as_bytes()
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+    };
+    if let Some(id) = request.headers().get(REQUEST_ID).filter(is_harmless) {
+        return id.clone();
+    }
+    let mut text = Uuid::encode_buffer();
+    let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).expect("a UUID has hexadecimal digits and hyphens")
+}
+
+/// Reads the body, as far as it may go, and puts it back.
+async fn with_whole_body(mut request: Request) -> Result<Request, Problem> {
+    let too_large = || {
+        Problem::new(
+            &BODY_TOO_LARGE,
+            "The body of a request is at most 64 KiB long.",
+        )
+    };
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > LONGEST_BODY as u64) {
+        return Err(too_large());
+    }
+    let body = request.take_body();
+    if body.is_empty() {
+        return Ok(request);
+    }
+    let mut pieces = Box::pin(body.into_bytes_stream());
+    let mut whole = Vec::new();
+    while let Some(piece) = tokio::time::timeout(BODY_PAUSE, pieces.next())
+        .await
+        .map_err(|_| Problem::new(&REQUEST_TIMEOUT, "The body stopped coming."))?
+    {
+        let piece = piece
+            .map_err(|_| Problem::new(&MALFORMED_REQUEST, "The body broke off before its end."))?;
+        if whole.len() + piece.len() > LONGEST_BODY {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&piece);
+    }
+    request.set_body(Body::from_vec(whole));
+    Ok(request)
+}
+
+/// The problem that an error of the framework is.
+fn problem_of(err: &poem::Error) -> Problem {
+    if err.is::<NotFoundError>() {
+        return Problem::new(&NOT_FOUND, "No operation has this path.");
+    }
+    match err.status() {
+        StatusCode::NOT_FOUND => Problem::new(&NOT_FOUND, "There is nothing of this name."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::new(&UNSUPPORTED_MEDIA_TYPE, "The body must be JSON.")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(&BODY_TOO_LARGE, "The body is too large."),
+        status if status.is_client_error() => {
+            Problem::new(&MALFORMED_REQUEST, "The request can't be understood.")
+        }
+        _ => Problem::internal(err),
+    }
+}
+
+/// Which methods there are at which path.
+pub(super) struct Allowed(Vec<(String, HeaderValue)>);
+
+impl Allowed {
+    pub(super) fn by(document: &Document) -> Self {
+        let allow = |mut methods: Vec<String>| {
+            if methods.iter().any(|method| method == "GET") {
+                methods.push("HEAD".to_owned());
+            }
+            HeaderValue::from_str(&methods.join(", ")).expect("methods are letters")
+        };
+        Self(
+            document
+                .methods()
+                .map(|(path, methods)| (path.to_owned(), allow(methods)))
+                .collect(),
+        )
+    }
+
+    fn problem(&self, path: &str) -> Response {
+        let mut response = Problem::new(
+            &METHOD_NOT_ALLOWED,
+            "Use one of the methods that the Allow header lists.",
+        )
+        .into_response();
+        let documented = self
+            .0
+            .iter()
+            .find(|(pattern, _)| matches_path(pattern, path));
+        // What is not an operation is a page, and can only be read.
+        let allow = documented.map_or(HeaderValue::from_static("GET, HEAD"), |(_, allow)| {
+            allow.clone()
+        });
+        response.headers_mut().insert(header::ALLOW, allow);
+        response
+    }
+}
+
+/// Whether a path is of a pattern, of which a segment in braces stands for any one.
+fn matches_path(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    pattern.split('/').all(|wanted| {
+        segments
+            .next()
+            .is_some_and(|segment| wanted.starts_with('{') || wanted == segment)
+    }) && segments.next().is_none()
+}

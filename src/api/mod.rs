@@ -1,0 +1,52 @@
+//! HTTP in, HTTP out: decode, call one method of [`Auth`], encode.
+//!
+//! Statuses, headers and JSON are known here and nowhere else. What holds for every request, whatever
+//! its path, is in `conventions`.
+
+mod body;
+mod conventions;
+mod docs;
+mod problem;
+mod service;
+mod users;
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt as _, Response, Route};
+use poem_openapi::{OpenApiService, Tags};
+
+use crate::auth::Auth;
+use conventions::Allowed;
+use docs::Document;
+use service::ServiceApi;
+use users::UsersApi;
+
+/// What belongs together in the documentation.
+#[derive(Tags)]
+enum Tag {
+    /// Opening and keeping an account.
+    Accounts,
+    /// The service itself: is it up, and what do its problems mean?
+    Service,
+}
+
+/// All operations.
+type Operations = (ServiceApi, UsersApi);
+
+/// Everything that is answered, at every path.
+pub(crate) fn endpoint(auth: &Auth) -> impl Endpoint<Output = Response> + use<> {
+    let operations: Operations = (ServiceApi::new(auth.clone()), UsersApi::new(auth.clone()));
+    let document = Document::of::<Operations>();
+    let allowed = Arc::new(Allowed::by(&document));
+    let operations = OpenApiService::new(operations, "", "");
+    document
+        .add_to(Route::new())
+        .nest_no_strip("/", operations)
+        .around(move |routes, request| conventions::apply(routes, request, Arc::clone(&allowed)))
+}
+
+/// The OpenAPI document, as JSON. It depends on nothing but this version of the program.
+#[must_use]
+pub fn openapi_document() -> String {
+    Document::of::<Operations>().to_json()
+}

@@ -1,0 +1,326 @@
+//! What a request that failed is answered with: problems, as RFC 9457 has them.
+
+use std::{borrow::Cow, error::Error, fmt::Write as _, marker::PhantomData, time::Duration};
+
+use poem::{
+    IntoResponse, Response,
+    http::{StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{
+        MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
+    },
+    types::{ToJSON as _, Type as _},
+};
+
+use crate::auth::DbError;
+
+/// The media type of every problem.
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// A kind of failure, the same wherever it happens.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ProblemType {
+    pub(super) name: &'static str,
+    pub(super) status: StatusCode,
+    pub(super) title: &'static str,
+    pub(super) explanation: &'static str,
+    pub(super) remedy: &'static str,
+}
+
+/// Declares the problem types, and the list of them all.
+macro_rules! problem_types {
+    ($($constant:ident: $name:literal, $status:ident, $title:literal, $explanation:literal, $remedy:literal;)*) => {
+        $(pub(super) const $constant: ProblemType = ProblemType {
+            name: $name,
+            status: StatusCode::$status,
+            title: $title,
+            explanation: $explanation,
+            remedy: $remedy,
+        };)*
+
+        /// Every problem type there is.
+        pub(super) const ALL: &[ProblemType] = &[$($constant),*];
+    };
+}
+
+problem_types! {
+    MALFORMED_REQUEST: "malformed-request", BAD_REQUEST,
+        "The request can't be understood",
+        "The body is not JSON, or a field is missing, repeated, unknown, or of the wrong type; or a parameter \
+         of the address is none that is known.",
+        "Compare the request with the documentation of the operation. For a body, `errors` names each field \
+         that is wrong.";
+    NOT_FOUND: "not-found", NOT_FOUND,
+        "There is nothing here",
+        "No operation has this path, or what it names does not exist.",
+        "Check the path. Paths have no slash at the end.";
+    METHOD_NOT_ALLOWED: "method-not-allowed", METHOD_NOT_ALLOWED,
+        "This path has no such method",
+        "There is something at this path, but it can't be done with this method.",
+        "Use one of the methods that the `Allow` header lists.";
+    REQUEST_TIMEOUT: "request-timeout", REQUEST_TIMEOUT,
+        "The request did not arrive in time",
+        "The body of the request stopped coming before it was complete.",
+        "Send the request again. Nothing was done.";
+    EMAIL_TAKEN: "email-taken", CONFLICT,
+        "There is an account with this email address",
+        "An address can have one account, and this one has one.",
+        "Sign in, or reset the password if it is forgotten.";
+    BODY_TOO_LARGE: "body-too-large", PAYLOAD_TOO_LARGE,
+        "The body is too large",
+        "A request has a body of at most 64 KiB.",
+        "Send less.";
+    UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE,
+        "The body must be JSON",
+        "The `Content-Type` header is missing, or is not `application/json`.",
+        "Send JSON, with the header `Content-Type: application/json`.";
+    INVALID_EMAIL: "invalid-email", UNPROCESSABLE_ENTITY,
+        "This is no email address that an account can have",
+        "The address is not of the form name@example.com, or has parts that are not supported: quotes, comments, \
+         letters outside ASCII before the @, or a number instead of a domain.",
+        "Check the address. `detail` says what is wrong with it.";
+    WEAK_PASSWORD: "weak-password", UNPROCESSABLE_ENTITY,
+        "This password is not good enough",
+        "The password is too short, or among the first that somebody would guess.",
+        "Choose a longer one, for instance a few words that don't belong together. `detail` says what is wrong \
+         with it, in words for whoever chose it.";
+    INVALID_PASSWORD: "invalid-password", UNPROCESSABLE_ENTITY,
+        "This can't be a password",
+        "A password has at most 1024 bytes, and no NUL character.",
+        "Choose another.";
+    INTERNAL_ERROR: "internal-error", INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side",
+        "The service has a fault, which it has written down.",
+        "Tell whoever runs the service the request id in `detail`.";
+    OVERLOADED: "overloaded", SERVICE_UNAVAILABLE,
+        "Too much to do at the moment",
+        "More requests are waiting than can be served in good time, so this one was turned away at once.",
+        "Try again after the seconds that the `Retry-After` header gives.";
+    DATABASE_UNAVAILABLE: "database-unavailable", SERVICE_UNAVAILABLE,
+        "The database does not answer",
+        "The service is up but can't reach its database, or it is not ready yet.",
+        "Try again after the seconds that the `Retry-After` header gives.";
+}
+
+impl ProblemType {
+    /// What tells problems of this type from others: the path at which it is explained.
+    pub(super) fn uri(&self) -> String {
+        format!("/problems/{}", self.name)
+    }
+}
+
+/// One failure.
+#[derive(Debug)]
+pub(super) struct Problem {
+    of: &'static ProblemType,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    pub(super) fn new(of: &'static ProblemType, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            of,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// A fault of ours, which is logged here and shown to nobody else.
+    pub(super) fn internal(err: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error = err, "internal error");
+        Self::new(&INTERNAL_ERROR, "The fault has been written down.")
+    }
+
+    /// More to do than can be done, for about so long.
+    pub(super) fn overloaded(wait: Duration) -> Self {
+        Self::new(
+            &OVERLOADED,
+            "Too many requests are waiting. Try again a little later.",
+        )
+        .retry_after(wait)
+    }
+
+    /// No database, or none that can be used.
+    pub(super) fn unavailable(detail: &'static str) -> Self {
+        Self::new(&DATABASE_UNAVAILABLE, detail).retry_after(Duration::from_secs(1))
+    }
+
+    /// Says which fields of the body are wrong.
+    pub(super) fn with_errors(self, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// Says when another try is worth it: in whole seconds, at least one.
+    pub(super) fn retry_after(self, wait: Duration) -> Self {
+        let wait = Some(wait.max(Duration::from_secs(1)));
+        Self {
+            retry_after: wait,
+            ..self
+        }
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(err: DbError) -> Self {
+        if err.is_temporary() {
+            tracing::warn!(error = &err as &dyn Error, "no answer from the database");
+            Self::unavailable("The database does not answer. Try again a little later.")
+        } else {
+            Self::internal(&err)
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = ProblemBody {
+            r#type: self.of.uri(),
+            title: self.of.title.to_owned(),
+            status: self.of.status.as_u16(),
+            detail: self.detail.into_owned(),
+            errors: (!self.errors.is_empty()).then_some(self.errors),
+        };
+        let mut response = Response::builder()
+            .status(self.of.status)
+            .content_type(CONTENT_TYPE)
+            .body(body.to_json_string());
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<Problem> for poem::Error {
+    fn from(problem: Problem) -> Self {
+        poem::Error::from_response(problem.into_response())
+    }
+}
+
+/// A failed request, as RFC 9457 describes it. Tell failures apart by `type`, which never changes.
+#[derive(Object)]
+#[oai(rename = "Problem")]
+pub(super) struct ProblemBody {
+    /// What kind of problem it is: `/problems/` and its name. `GET` it to have it explained.
+    r#type: String,
+    /// The kind in a few words.
+    title: String,
+    /// The HTTP status of the answer.
+    status: u16,
+    /// What happened this time, in a sentence for a person.
+    detail: String,
+    /// The fields of the body that are wrong, when that is the problem.
+    #[oai(skip_serializing_if_is_none)]
+    errors: Option<Vec<FieldError>>,
+}
+
+/// A field of the body that is wrong.
+#[derive(Object, Debug, Clone, PartialEq, Eq)]
+pub(super) struct FieldError {
+    /// The name of the field.
+    pub(super) field: String,
+    /// What is wrong with it.
+    pub(super) message: String,
+}
+
+/// An operation, as far as its failures go.
+pub(super) trait Operation {
+    /// What it can be refused with, beside what every operation can.
+    const PROBLEMS: &'static [&'static ProblemType];
+    /// Whether it takes a body, which can be refused for what it is.
+    const TAKES_BODY: bool = false;
+}
+
+/// The problems that any operation can end in.
+const ALWAYS: &[&ProblemType] = &[&INTERNAL_ERROR, &OVERLOADED];
+
+/// The problems that any operation with a body can end in.
+const WITH_BODY: &[&ProblemType] = &[
+    &MALFORMED_REQUEST,
+    &REQUEST_TIMEOUT,
+    &BODY_TOO_LARGE,
+    &UNSUPPORTED_MEDIA_TYPE,
+];
+
+/// The problem that the operation `O` ended in. It is documented as what the operation says of itself.
+pub(super) struct Refused<O> {
+    problem: Problem,
+    operation: PhantomData<fn() -> O>,
+}
+
+impl<O, E: Into<Problem>> From<E> for Refused<O> {
+    fn from(err: E) -> Self {
+        Self {
+            problem: err.into(),
+            operation: PhantomData,
+        }
+    }
+}
+
+impl<O> From<Refused<O>> for poem::Error {
+    fn from(refused: Refused<O>) -> Self {
+        refused.problem.into()
+    }
+}
+
+impl<O: Operation> ApiResponse for Refused<O> {
+    fn meta() -> MetaResponses {
+        let with_body = if O::TAKES_BODY { WITH_BODY } else { &[] };
+        let mut problems = [with_body, O::PROBLEMS, ALWAYS].concat();
+        problems.sort_by_key(|problem| problem.status.as_u16());
+        let responses = problems
+            .chunk_by(|one, next| one.status == next.status)
+            .filter_map(document)
+            .collect();
+        MetaResponses { responses }
+    }
+
+    fn register(registry: &mut Registry) {
+        ProblemBody::register(registry);
+    }
+}
+
+/// Documents the problems of one status.
+fn document(problems: &[&ProblemType]) -> Option<MetaResponse> {
+    let status = problems.first()?.status;
+    let mut description = String::new();
+    for problem in problems {
+        let separator = if description.is_empty() { "" } else { " · " };
+        // Writing to a String can't fail.
+        let _ = write!(
+            description,
+            "{separator}`{}`: {}",
+            problem.name, problem.title
+        );
+    }
+    let retry_after = MetaHeader {
+        name: "Retry-After".to_owned(),
+        description: Some("Try again after so many seconds.".to_owned()),
+        required: false,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("integer"))),
+    };
+    Some(MetaResponse {
+        // The document is made a few times when the service starts, and the registry takes nothing else.
+        description: description.leak(),
+        status: Some(status.as_u16()),
+        status_range: None,
+        content: vec![MetaMediaType {
+            content_type: CONTENT_TYPE,
+            schema: ProblemBody::schema_ref(),
+        }],
+        headers: if status == StatusCode::SERVICE_UNAVAILABLE {
+            vec![retry_after]
+        } else {
+            Vec::new()
+        },
+    })
+}

@@ -1,0 +1,89 @@
+//! The service as a whole: settings, database, [`Auth`] and the HTTP API, joined.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use poem::{Server, listener::TcpAcceptor};
+use tokio::net::TcpListener;
+
+use crate::{
+    api,
+    auth::Auth,
+    config::{Settings, SettingsError},
+    db::{DB, DbError},
+};
+
+/// How long requests that are under way have to end when the service is told to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// A service that has its port and its database, and is ready to answer.
+pub struct App {
+    listener: TcpListener,
+    auth: Auth,
+}
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The database can't be opened or migrated.
+    #[error("the database can't be used")]
+    Db(#[from] DbError),
+    /// The port can't be had.
+    #[error("can't listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+}
+
+impl App {
+    /// Opens and migrates the database, and takes the port.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        settings.check()?;
+        let db = DB::open(&settings.database).await?;
+        Self::start_on(db, settings).await
+    }
+
+    /// The same on a database that is open already.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_on(db: DB, settings: &Settings) -> Result<Self, StartError> {
+        settings.check()?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|err| StartError::Listen(settings.listen, err))?;
+        Ok(Self {
+            listener,
+            auth: Auth::new(db, (&settings.password).into()),
+        })
+    }
+
+    /// What the HTTP API is a door to.
+    #[must_use]
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    /// What the system says, should it not know.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers requests until `stop` is ready; then takes no more, lets those that are under way end, for
+    /// 10 s at most, and returns.
+    ///
+    /// # Errors
+    /// What the system says when it takes the port away.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let acceptor = TcpAcceptor::from_tokio(self.listener)?;
+        Server::new_with_acceptor(acceptor)
+            .run_with_graceful_shutdown(api::endpoint(&self.auth), stop, Some(DRAIN_LIMIT))
+            .await
+    }
+}

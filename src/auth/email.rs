@@ -1,0 +1,109 @@
+//! Addresses, in the one form in which they are kept, compared and written to.
+
+use std::fmt;
+
+use idna::{
+    AsciiDenyList,
+    uts46::{DnsLength, Hyphens, Uts46},
+};
+
+/// The longest address that mail can be sent to. Source: RFC 5321, 4.5.3.1.3, less the two brackets.
+const LONGEST: usize = 254;
+
+/// The longest part before the `@`. Source: RFC 5321, 4.5.3.1.1.
+const LONGEST_LOCAL_PART: usize = 64;
+
+/// An email address in canonical form: lower case, the domain in its ASCII form.
+///
+/// Two texts that mean the same address are one `Email`; parsing what it prints gives it again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+/// Why a text is no address that an account can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EmailError {
+    /// No `@`, or nothing on one side of it.
+    #[error("An email address has the form name@example.com.")]
+    Form,
+    /// Something in the part before the `@` that is not supported.
+    #[error(
+        "The part of the address before the @ may have the letters a to z, digits, single dots \
+         inside, and any of !#$%&'*+/=?^_`{{|}}~- only."
+    )]
+    LocalPart,
+    /// The part after the `@` is no name in the domain name system.
+    #[error("The part of the address after the @ must be a domain name such as example.com.")]
+    Domain,
+    /// Over 254 characters, or over 64 before the `@`.
+    #[error(
+        "An email address has at most {LONGEST} characters, {LONGEST_LOCAL_PART} of them before the @."
+    )]
+    TooLong,
+}
+
+impl Email {
+    /// Reads an address, with or without white space around it.
+    ///
+    /// # Errors
+    /// [`EmailError`] says what is wrong, in a sentence for the person who typed it.
+    pub fn parse(text: &str) -> Result<Self, EmailError> {
+        let text = text.trim();
+        // IDNA takes time that grows with the text; nothing so long becomes short enough.
+        if text.len() > 4 * LONGEST {
+            return Err(EmailError::TooLong);
+        }
+        let (local_part, domain) = text.rsplit_once('@').ok_or(EmailError::Form)?;
+        if local_part.is_empty() || domain.is_empty() {
+            return Err(EmailError::Form);
+        }
+        // Judged before it is put into lower case: no other letter may become an ASCII one.
+        if !is_dot_atom(local_part) {
+            return Err(EmailError::LocalPart);
+        }
+        let domain = canonical_domain(domain).ok_or(EmailError::Domain)?;
+        let email = format!("{}@{domain}", local_part.to_ascii_lowercase());
+        if local_part.len() > LONGEST_LOCAL_PART || email.len() > LONGEST {
+            return Err(EmailError::TooLong);
+        }
+        Ok(Self(email))
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether the text is an unquoted local part. Source: RFC 5322, 3.2.3, `dot-atom-text`.
+fn is_dot_atom(text: &str) -> bool {
+    text.split('.').all(|atom| {
+        !atom.is_empty()
+            && atom
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte))
+    })
+}
+
+/// The ASCII form of a domain of at least two labels. Source: UTS #46, non-transitional, with the
+/// letters, digits and hyphens of host names alone.
+fn canonical_domain(domain: &str) -> Option<String> {
+    let ascii = Uts46::new()
+        .to_ascii(
+            domain.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::CheckFirstLast,
+            DnsLength::Verify,
+        )
+        .ok()?;
+    let (_, top_level) = ascii.rsplit_once('.')?;
+    // A last label of digits would be an IPv4 address. Source: RFC 3696, 2.
+    let is_number = top_level.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_number).then(|| ascii.into_owned())
+}

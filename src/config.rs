@@ -1,0 +1,268 @@
+//! Every setting: its variable, its default, and what makes no sense; once.
+//!
+//! A setting is an environment variable and a flag of `bienvenue serve`, whose `--help` is made of the
+//! comments here.
+
+use std::{fmt, net::SocketAddr, str::FromStr};
+
+use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use url::{Host, Url};
+
+/// The lowest bcrypt cost that guards an account which others can reach. Source: OWASP, Password
+/// Storage Cheat Sheet.
+const LOWEST_PUBLIC_COST: u32 = 10;
+
+/// Which database.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// Where the accounts are: sqlite:… or postgres:…
+    #[arg(
+        id = "DATABASE_URL",
+        long = "database-url",
+        env = "DATABASE_URL",
+        default_value = "sqlite://bienvenue.db?mode=rwc",
+        hide_env_values = true
+    )]
+    pub url: DatabaseUrl,
+    /// The most connections to the database at once; who waits longer than 2 s for one is told so (503)
+    #[arg(
+        id = "BIENVENUE_DATABASE_CONNECTIONS",
+        long = "database-connections",
+        env = "BIENVENUE_DATABASE_CONNECTIONS",
+        default_value_t = 10,
+        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1000)
+    )]
+    pub connections: u32,
+}
+
+impl DatabaseSettings {
+    /// The database at this URL, everything else as it is by default.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        Self {
+            url: DatabaseUrl(url.to_owned()),
+            connections: 10,
+        }
+    }
+}
+
+/// The URL of a database. It may hold a password, so it prints as its scheme alone.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL, with the password.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.0.starts_with("sqlite:")
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.is_sqlite() && (self.0.contains(":memory:") || self.0.contains("mode=memory"))
+    }
+
+    /// Says what is wrong with it, without repeating it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.is_sqlite() {
+            self.0
+                .parse::<SqliteConnectOptions>()
+                .map_err(|err| format!("is no SQLite URL: {err}"))?;
+        } else if self.0.starts_with("postgres://") || self.0.starts_with("postgresql://") {
+            self.0
+                .parse::<PgConnectOptions>()
+                .map_err(|err| format!("is no PostgreSQL URL: {err}"))?;
+        } else {
+            return Err(
+                "must begin with sqlite: or postgres:, as sqlite://bienvenue.db?mode=rwc or \
+                 postgres://user:password@host/database do"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = std::convert::Infallible;
+
+    /// Takes any text: clap would print a refused one, password and all. [`Settings::check`] judges it.
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        Ok(Self(url.to_owned()))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_sqlite() {
+            "sqlite:…"
+        } else {
+            "postgres:…"
+        })
+    }
+}
+
+/// What a password must be, and how it is hashed.
+#[derive(Args, Clone, Debug)]
+pub struct PasswordSettings {
+    /// The work of a password hash: each step up doubles it. Below 10 only for a public URL on localhost
+    #[arg(
+        id = "BIENVENUE_BCRYPT_COST",
+        long = "bcrypt-cost",
+        env = "BIENVENUE_BCRYPT_COST",
+        default_value_t = 12,
+        value_parser = RangedU64ValueParser::<u32>::new().range(4..=15)
+    )]
+    pub bcrypt_cost: u32,
+    /// The fewest characters of a password
+    #[arg(
+        id = "BIENVENUE_PASSWORD_MIN_LENGTH",
+        long = "password-min-length",
+        env = "BIENVENUE_PASSWORD_MIN_LENGTH",
+        default_value_t = 8,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=72)
+    )]
+    pub min_length: usize,
+    /// How hard a password must be to guess, on the scale of zxcvbn from 0 to 4; 0 asks for nothing
+    #[arg(
+        id = "BIENVENUE_PASSWORD_MIN_SCORE",
+        long = "password-min-score",
+        env = "BIENVENUE_PASSWORD_MIN_SCORE",
+        default_value_t = 3,
+        value_parser = RangedU64ValueParser::<u8>::new().range(0..=4)
+    )]
+    pub min_score: u8,
+}
+
+/// How the log is written. What is written is set by `RUST_LOG`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// For machines: one JSON object a line
+    Json,
+}
+
+/// How the log is written.
+#[derive(Args, Clone, Debug)]
+pub struct LogSettings {
+    /// How the log is written, to standard error
+    #[arg(
+        id = "BIENVENUE_LOG_FORMAT",
+        long = "log-format",
+        env = "BIENVENUE_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(
+        id = "RUST_LOG",
+        long = "log",
+        env = "RUST_LOG",
+        default_value = "info"
+    )]
+    pub level: String,
+}
+
+/// Everything that `bienvenue serve` can be told.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Which database
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// The address and port to listen on; port 0 takes any that is free
+    #[arg(
+        id = "BIENVENUE_LISTEN",
+        long = "listen",
+        env = "BIENVENUE_LISTEN",
+        default_value = "127.0.0.1:8000"
+    )]
+    pub listen: SocketAddr,
+    /// The address by which browsers reach the service. Plain http only on localhost
+    #[arg(
+        id = "BIENVENUE_PUBLIC_URL",
+        long = "public-url",
+        env = "BIENVENUE_PUBLIC_URL",
+        default_value = "http://localhost:8000"
+    )]
+    pub public_url: Url,
+    /// What a password must be
+    #[command(flatten)]
+    pub password: PasswordSettings,
+    /// How the log is written
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// A setting that makes no sense, in a sentence that says which and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} {reason}")]
+pub struct SettingsError {
+    variable: &'static str,
+    reason: String,
+}
+
+impl Settings {
+    /// Checks what no single value shows.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for the first setting that makes no sense.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let fail = |variable, reason: String| Err(SettingsError { variable, reason });
+        if let Err(reason) = self.database.url.check() {
+            return fail("DATABASE_URL", reason);
+        }
+        let url = &self.public_url;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return fail(
+                "BIENVENUE_PUBLIC_URL",
+                "must be an http or https address, as https://auth.example.com is".to_owned(),
+            );
+        }
+        if url.path() != "/"
+            || url.query().is_some()
+            || url.fragment().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
+            return fail(
+                "BIENVENUE_PUBLIC_URL",
+                "must be a scheme, a host and a port, and nothing else".to_owned(),
+            );
+        }
+        if url.scheme() == "http" && !self.is_local() {
+            return fail(
+                "BIENVENUE_PUBLIC_URL",
+                "must be https: passwords and sessions would travel readable by anyone on the way. \
+                 Plain http is for localhost alone"
+                    .to_owned(),
+            );
+        }
+        if self.password.bcrypt_cost < LOWEST_PUBLIC_COST && !self.is_local() {
+            return fail(
+                "BIENVENUE_BCRYPT_COST",
+                format!(
+                    "must be at least {LOWEST_PUBLIC_COST} where BIENVENUE_PUBLIC_URL is not http on \
+                     localhost"
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether this is local development: plain http on a name that never leaves the machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.public_url.scheme() == "http"
+            && match self.public_url.host() {
+                Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+                Some(Host::Ipv4(address)) => address.is_loopback(),
+                Some(Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            }
+    }
+}

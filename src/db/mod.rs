@@ -1,0 +1,179 @@
+//! Questions to the database, one a method.
+//!
+//! Nothing here decides: [`crate::auth`] does.
+
+mod connect;
+mod migrations;
+mod users;
+
+use std::{future::Future, time::Duration};
+
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqlErr, SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+};
+
+use crate::clock::Clock;
+
+pub use migrations::{Direction, MigrationState};
+
+/// How long a question may take, the wait for a connection included. A database that is slower than
+/// that is as good as down for whoever is waiting.
+const QUESTION_LIMIT: Duration = Duration::from_millis(2500);
+
+/// The database: on the pool, or inside a transaction, with the same methods.
+#[derive(Clone, Debug)]
+pub struct DB<C: ConnectionTrait = DatabaseConnection> {
+    conn: C,
+    clock: Clock,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No row is as asked.
+    #[error("no result found")]
+    NoResultFound,
+    /// The question makes no sense; says which attribute is at fault.
+    #[error("invalid request: {0}")]
+    InvalidRequest(String),
+    /// A change of something that a user does not have.
+    #[error("a user has no attribute {0:?}")]
+    UnknownAttribute(String),
+    /// A row with the same unique value is there already.
+    #[error("a row with this value is there already")]
+    Conflict(#[source] DbErr),
+    /// The database can't be reached, or can't take the change now. The same question may work later.
+    #[error("the database is not available")]
+    Unavailable(#[source] DbErr),
+    /// The database took too long. A change may have been made, or may not.
+    #[error("the database did not answer within {QUESTION_LIMIT:?}")]
+    TimedOut,
+    /// A newer bienvenue migrated this database; this one does not know what its tables mean.
+    #[error(
+        "the database has the migration {0:?}, which this version of bienvenue does not know: \
+         start a version at least as new as the one that applied it"
+    )]
+    NewerSchema(String),
+    /// The database refused for a reason that no caller can do anything about.
+    #[error("the database refused")]
+    Refused(#[source] DbErr),
+}
+
+impl DbError {
+    /// Whether the same question may well be answered later, with nothing changed but the time.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TimedOut)
+    }
+}
+
+impl From<DbErr> for DbError {
+    fn from(err: DbErr) -> Self {
+        if let Some(SqlErr::UniqueConstraintViolation(_)) = err.sql_err() {
+            Self::Conflict(err)
+        } else if matches!(err, DbErr::RecordNotUpdated | DbErr::RecordNotFound(_)) {
+            Self::NoResultFound
+        } else if is_unavailable(&err) {
+            Self::Unavailable(err)
+        } else {
+            Self::Refused(err)
+        }
+    }
+}
+
+/// Tells an outage from a refusal.
+fn is_unavailable(err: &DbErr) -> bool {
+    let sqlx = match err {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => {
+            return true;
+        }
+        DbErr::Conn(RuntimeErr::SqlxError(sqlx))
+        | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
+        | DbErr::Query(RuntimeErr::SqlxError(sqlx)) => sqlx,
+        _ => return false,
+    };
+    match &**sqlx {
+        SqlxError::Io(_)
+        | SqlxError::Tls(_)
+        | SqlxError::Protocol(_)
+        | SqlxError::PoolTimedOut
+        | SqlxError::PoolClosed
+        | SqlxError::WorkerCrashed => true,
+        SqlxError::Database(database) => database.code().is_some_and(|code| {
+            if database
+                .try_downcast_ref::<sea_orm::SqlxSqliteError>()
+                .is_some()
+            {
+                // The low byte is the primary code: busy, locked, read-only, I/O error, full, can't
+                // open. Source: https://www.sqlite.org/rescode.html
+                matches!(
+                    code.parse::<u32>().map(|code| code & 0xff),
+                    Ok(5 | 6 | 8 | 10 | 13 | 14)
+                )
+            } else {
+                // Connection exceptions, serialization failures, insufficient resources, operator
+                // intervention, system errors, a server that is read-only after a switch-over, and a
+                // lock that was not to be had. Source: PostgreSQL's manual, appendix A.
+                ["08", "40", "53", "57", "58"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+                    || code == "25006"
+                    || code == "55P03"
+            }
+        }),
+        _ => false,
+    }
+}
+
+/// Waits for the answer to one question, but not for ever.
+async fn ask<T>(question: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbError> {
+    match tokio::time::timeout(QUESTION_LIMIT, question).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(DbError::TimedOut),
+    }
+}
+
+impl<C: ConnectionTrait> DB<C> {
+    /// The clock by which rows are stamped and everything expires.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}
+
+impl DB {
+    /// Puts in another clock, for tests that move the time.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Begins a transaction, in which the same methods ask the same questions. Dropped without
+    /// [`DB::commit`], it leaves no trace.
+    ///
+    /// On SQLite it takes the write lock at once: a transaction that reads and then writes would else
+    /// find that another wrote in between, and fail.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and [`DbError::TimedOut`].
+    pub async fn begin(&self) -> Result<DB<DatabaseTransaction>, DbError> {
+        let immediate = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(DB {
+            conn: ask(self.conn.begin_with_options(immediate)).await?,
+            clock: self.clock.clone(),
+        })
+    }
+}
+
+impl DB<DatabaseTransaction> {
+    /// Makes everything that was done in the transaction true, and durable.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`]; after [`DbError::TimedOut`] it may have been committed or not.
+    pub async fn commit(self) -> Result<(), DbError> {
+        ask(self.conn.commit()).await
+    }
+}

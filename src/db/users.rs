@@ -1,0 +1,166 @@
+//! The rows of `users`.
+
+use entity::user;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
+    IntoActiveModel, Iterable, QueryFilter, QueryOrder, Set, Value, prelude::ChronoDateTimeUtc,
+};
+
+use super::{DB, DbError, ask};
+
+impl<C: ConnectionTrait> DB<C> {
+    /// Adds a user, who has no session and no reset token. Checks nothing but what the schema checks.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] when the email is taken.
+    pub async fn add_user(
+        &self,
+        email: &str,
+        hashed_password: &str,
+    ) -> Result<user::Model, DbError> {
+        let now = self.clock.now();
+        let user = user::ActiveModel {
+            email: Set(email.to_owned()),
+            hashed_password: Set(hashed_password.to_owned()),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        ask(user.insert(&self.conn)).await
+    }
+
+    /// Finds the user whose attributes are all as given; of several the one with the lowest id.
+    ///
+    /// ```no_run
+    /// # async fn example(db: bienvenue::db::DB) -> Result<(), bienvenue::db::DbError> {
+    /// let bob = db.find_user_by([("email", "bob@me.com")]).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// An attribute is named as its column is; null asks for those who have none.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`], and [`DbError::InvalidRequest`] for no attribute at all, for a name
+    /// that is none, and for a value that the column cannot hold.
+    pub async fn find_user_by<K, V>(
+        &self,
+        attributes: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<user::Model, DbError>
+    where
+        K: AsRef<str>,
+        V: Into<Value>,
+    {
+        let mut all = Condition::all();
+        for (name, value) in attributes {
+            let name = name.as_ref();
+            let column = column(name).ok_or_else(|| no_such(name))?;
+            let value = value.into();
+            all = all.add(if is_null(&value) {
+                column.is_null()
+            } else {
+                column.eq(fitting(column, value).ok_or_else(|| misfit(name))?)
+            });
+        }
+        if all.is_empty() {
+            return Err(DbError::InvalidRequest(
+                "give at least one attribute of the user to find".to_owned(),
+            ));
+        }
+        let users = user::Entity::find()
+            .filter(all)
+            .order_by_asc(user::Column::Id);
+        ask(users.one(&self.conn))
+            .await?
+            .ok_or(DbError::NoResultFound)
+    }
+
+    /// Sets attributes of a user, all or none of them.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] for an unknown id, [`DbError::UnknownAttribute`],
+    /// [`DbError::InvalidRequest`] for the id and for a value that the column cannot hold,
+    /// [`DbError::Conflict`] when the email is another user's.
+    pub async fn update_user<K, V>(
+        &self,
+        user_id: i64,
+        attributes: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(), DbError>
+    where
+        K: AsRef<str>,
+        V: Into<Value>,
+    {
+        let mut user = self
+            .find_user_by([("id", user_id)])
+            .await?
+            .into_active_model();
+        user.updated_at = Set(self.clock.now());
+        for (name, value) in attributes {
+            let name = name.as_ref();
+            let column = column(name).ok_or_else(|| DbError::UnknownAttribute(name.to_owned()))?;
+            if matches!(column, user::Column::Id) {
+                return Err(DbError::InvalidRequest("id cannot be changed".to_owned()));
+            }
+            let value = fitting(column, value.into()).ok_or_else(|| misfit(name))?;
+            user.try_set(column, value)?;
+        }
+        ask(user.update(&self.conn)).await?;
+        Ok(())
+    }
+}
+
+/// The column of this very name. (`Column::from_str` takes other spellings too.)
+fn column(name: &str) -> Option<user::Column> {
+    user::Column::iter().find(|column| sea_orm::IdenStatic::as_str(column) == name)
+}
+
+fn no_such(name: &str) -> DbError {
+    DbError::InvalidRequest(format!("a user has no attribute {name:?}"))
+}
+
+fn misfit(name: &str) -> DbError {
+    DbError::InvalidRequest(format!("{name} cannot hold this value"))
+}
+
+/// Whether the value is null, of whatever type.
+fn is_null(value: &Value) -> bool {
+    *value == value.as_null()
+}
+
+/// The value as its column takes it, if it does: SQLite would compare or store anything.
+fn fitting(column: user::Column, value: Value) -> Option<Value> {
+    let definition = column.def();
+    let is_null = is_null(&value);
+    match definition.get_column_type() {
+        _ if is_null && !definition.is_null() => None,
+        ColumnType::String(_) if is_null => Some(Value::String(None)),
+        ColumnType::String(_) => match value {
+            // PostgreSQL's text has no NUL.
+            Value::String(Some(text)) if !text.contains('\0') => Some(Value::String(Some(text))),
+            _ => None,
+        },
+        ColumnType::BigInteger => whole_number(&value).map(|number| Value::BigInt(Some(number))),
+        ColumnType::TimestampWithTimeZone => match value {
+            Value::ChronoDateTimeUtc(Some(_)) => Some(value),
+            Value::ChronoDateTimeWithTimeZone(Some(time)) => {
+                Some(ChronoDateTimeUtc::from(time).into())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// An integer of whatever width, if it is one of 64 bits.
+fn whole_number(value: &Value) -> Option<i64> {
+    match *value {
+        Value::TinyInt(Some(number)) => Some(number.into()),
+        Value::SmallInt(Some(number)) => Some(number.into()),
+        Value::Int(Some(number)) => Some(number.into()),
+        Value::BigInt(Some(number)) => Some(number),
+        Value::TinyUnsigned(Some(number)) => Some(number.into()),
+        Value::SmallUnsigned(Some(number)) => Some(number.into()),
+        Value::Unsigned(Some(number)) => Some(number.into()),
+        Value::BigUnsigned(Some(number)) => number.try_into().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,24 @@
+//! bienvenue, a user authentication service: one binary, an HTTP API, SQLite or PostgreSQL.
+//!
+//! A request goes through the house in one direction, and each layer turns the error of the one below
+//! into its own:
+//!
+//! | layer | what it knows |
+//! | --- | --- |
+//! | [`app`] | how the parts are joined; what `main` serves and the tests start |
+//! | `api` | HTTP: decode, call one method of [`auth`], encode |
+//! | [`auth`] | the decisions: who may, for how long, and why not |
+//! | [`db`] | the questions to the database, one a method |
+//! | `entity` | what a row is |
+//!
+//! A program can embed it without HTTP: open a [`db::DB`], make an [`auth::Auth`] of it, and call that.
+
+mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+
+pub use api::openapi_document;
