@@ -20,6 +20,8 @@ pub struct Model {
     pub session_id: Option<String>,
     /// The digest of the reset token that is outstanding, null when there is none.
     pub reset_token: Option<String>,
+    /// When the owner showed that mail to the address arrives, null before.
+    pub email_verified_at: Option<DateTimeUtc>,
     /// When the account was made, in whole microseconds.
     pub created_at: DateTimeUtc,
     /// When the row was last changed, in whole microseconds.
@@ -33,6 +35,7 @@ impl fmt::Debug for Model {
             .field("id", &self.id)
             .field("email", &self.email)
             .field("session_id", &self.session_id)
+            .field("email_verified_at", &self.email_verified_at)
             .field("created_at", &self.created_at)
             .field("updated_at", &self.updated_at)
             .finish_non_exhaustive()

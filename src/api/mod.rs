@@ -12,8 +12,10 @@ mod users;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use poem::{Endpoint, EndpointExt as _, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
+use serde_json::Value;
 
 use crate::auth::Auth;
 use conventions::Allowed;
@@ -28,6 +30,12 @@ enum Tag {
     Accounts,
     /// The service itself: is it up, and what do its problems mean?
     Service,
+}
+
+/// A time as the API gives all times: RFC 3339 in UTC, with a `Z`.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is poem-openapi's")]
+fn time(time: &DateTime<Utc>) -> Option<Value> {
+    Some(time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into())
 }
 
 /// All operations.

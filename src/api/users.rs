@@ -12,6 +12,7 @@ use super::{
         DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_EMAIL, INVALID_PASSWORD, Operation, Problem,
         ProblemType, Refused, WEAK_PASSWORD,
     },
+    time,
 };
 use crate::auth::{Auth, RegisterError};
 
@@ -38,7 +39,10 @@ struct User {
     id: i64,
     /// The address, in the form in which it is kept.
     email: String,
+    /// Whether the owner has shown that mail to this address arrives.
+    email_verified: bool,
     /// When the account was opened.
+    #[oai(serialize_with = "time")]
     created_at: DateTime<Utc>,
 }
 
@@ -47,6 +51,7 @@ impl From<user::Model> for User {
         Self {
             id: user.id,
             email: user.email,
+            email_verified: user.email_verified_at.is_some(),
             created_at: user.created_at,
         }
     }

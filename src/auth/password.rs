@@ -85,8 +85,10 @@ impl Password {
         if policy.password_min_score == 0 {
             return Ok(());
         }
-        let words = email.as_str().split(|c: char| !c.is_ascii_alphanumeric());
-        let context: Vec<&str> = words.chain([email.as_str()]).collect();
+        // The address, its two halves, and the words in it.
+        let address = email.as_str();
+        let words = address.split(|c: char| !c.is_ascii_alphanumeric());
+        let context: Vec<&str> = address.split('@').chain(words).chain([address]).collect();
         let estimate = zxcvbn(&self.0, &context);
         if u8::from(estimate.score()) >= policy.password_min_score {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The log.
 
-use std::error::Error;
+use std::{error::Error, io::IsTerminal as _};
 
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -25,7 +25,9 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), Box<dyn Error>> {
         is_from("bienvenue")
             || *metadata.level() <= Level::WARN && !is_from("sea_orm") && !is_from("sqlx")
     });
-    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let layer = match settings.format {
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().boxed(),

@@ -1,0 +1,372 @@
+//! The program, as its operator starts, stops and loses it.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use macro_rules_attribute::apply;
+use reqwest::{Client, StatusCode};
+use serde_json::json;
+
+use crate::support::{Answer, Program, TestDatabase, on_both_databases, once};
+
+async fn register(client: &Client, url: &str, email: &str) -> reqwest::Result<Answer> {
+    let body = json!({"email": email, "password": "correct horse battery"});
+    let sent = client
+        .post(format!("{url}/users"))
+        .json(&body)
+        .send()
+        .await?;
+    Ok(Answer::of(sent).await)
+}
+
+async fn users(database: &TestDatabase) -> u32 {
+    let count = database
+        .sql("SELECT CAST(count(*) AS text) FROM users")
+        .await;
+    count.expect("a row").parse().expect("a number")
+}
+
+#[apply(once)]
+async fn settings_that_make_no_sense_stop_the_start_with_a_sentence() {
+    for (name, value, complaint) in [
+        (
+            "DATABASE_URL",
+            "mysql://root:secret@localhost",
+            "DATABASE_URL must begin with sqlite: or postgres:",
+        ),
+        (
+            "DATABASE_URL",
+            "postgres://u:secret@h:none/x",
+            "DATABASE_URL is no PostgreSQL URL",
+        ),
+        (
+            "DATABASE_URL",
+            "sqlite://no/such/folder/x.db?mode=rwc",
+            "unable to open database file",
+        ),
+        (
+            "BIENVENUE_DATABASE_CONNECTIONS",
+            "0",
+            "BIENVENUE_DATABASE_CONNECTIONS",
+        ),
+        ("BIENVENUE_LISTEN", "8000", "BIENVENUE_LISTEN"),
+        (
+            "BIENVENUE_LISTEN",
+            "192.0.2.1:80",
+            "can't listen on 192.0.2.1:80",
+        ),
+        (
+            "BIENVENUE_PUBLIC_URL",
+            "auth.example.com",
+            "BIENVENUE_PUBLIC_URL",
+        ),
+        (
+            "BIENVENUE_PUBLIC_URL",
+            "ftp://auth.example.com",
+            "BIENVENUE_PUBLIC_URL must be an http or https",
+        ),
+        (
+            "BIENVENUE_PUBLIC_URL",
+            "http://auth.example.com",
+            "BIENVENUE_PUBLIC_URL must be https",
+        ),
+        (
+            "BIENVENUE_PUBLIC_URL",
+            "https://auth.example.com/path",
+            "BIENVENUE_PUBLIC_URL must be a scheme, a host",
+        ),
+        ("BIENVENUE_BCRYPT_COST", "3", "BIENVENUE_BCRYPT_COST"),
+        ("BIENVENUE_BCRYPT_COST", "16", "BIENVENUE_BCRYPT_COST"),
+        ("BIENVENUE_BCRYPT_COST", "twelve", "BIENVENUE_BCRYPT_COST"),
+        (
+            "BIENVENUE_PASSWORD_MIN_LENGTH",
+            "0",
+            "BIENVENUE_PASSWORD_MIN_LENGTH",
+        ),
+        (
+            "BIENVENUE_PASSWORD_MIN_SCORE",
+            "5",
+            "BIENVENUE_PASSWORD_MIN_SCORE",
+        ),
+        ("BIENVENUE_LOG_FORMAT", "xml", "BIENVENUE_LOG_FORMAT"),
+        ("RUST_LOG", "bienvenue=loud", "RUST_LOG"),
+    ] {
+        let (succeeded, _, complaints) = Program::run(&["serve"], &[(name, value)]);
+        assert!(!succeeded, "{name}={value}");
+        assert!(
+            complaints.contains(complaint),
+            "{name}={value}: {complaints}"
+        );
+        assert!(!complaints.contains("secret"), "{complaints}");
+        assert!(!complaints.contains("panic"), "{complaints}");
+    }
+    let public = [
+        ("BIENVENUE_PUBLIC_URL", "https://auth.example.com"),
+        ("BIENVENUE_BCRYPT_COST", "9"),
+    ];
+    let (succeeded, _, complaints) = Program::run(&[], &public);
+    assert!(
+        !succeeded && complaints.contains("BIENVENUE_BCRYPT_COST must be at least 10"),
+        "{complaints}"
+    );
+}
+
+#[apply(once)]
+async fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let (succeeded, _, complaints) = Program::run(&[], &[("BIENVENUE_LISTEN", &address)]);
+    assert!(!succeeded);
+    assert!(
+        complaints.contains(&format!("can't listen on {address}")),
+        "{complaints}"
+    );
+}
+
+#[apply(once)]
+async fn help_lists_every_setting_and_a_misspelt_one_is_warned_of() {
+    let (succeeded, help, _) = Program::run(&["serve", "--help"], &[]);
+    assert!(succeeded);
+    for setting in [
+        "DATABASE_URL",
+        "BIENVENUE_DATABASE_CONNECTIONS",
+        "BIENVENUE_LISTEN",
+        "BIENVENUE_PUBLIC_URL",
+        "BIENVENUE_BCRYPT_COST",
+        "BIENVENUE_PASSWORD_MIN_LENGTH",
+        "BIENVENUE_PASSWORD_MIN_SCORE",
+        "BIENVENUE_LOG_FORMAT",
+        "RUST_LOG",
+    ] {
+        assert!(
+            help.contains(&format!("[env: {setting}")),
+            "{setting}: {help}"
+        );
+    }
+    let program = Program::spawn(&[("BIENVENUE_BCRYPTCOST", "12")]).wait();
+    program.signal("TERM");
+    assert!(program.ended().0.success());
+    let misspelt = [
+        ("BIENVENUE_BCRYPTCOST", "12"),
+        ("BIENVENUE_LISTEN", "192.0.2.1:80"),
+    ];
+    let (_, _, log) = Program::run(&[], &misspelt);
+    assert!(
+        log.contains("there is no setting BIENVENUE_BCRYPTCOST"),
+        "{log}"
+    );
+}
+
+#[apply(once)]
+async fn without_any_setting_it_serves_on_a_file_that_it_makes() {
+    let program = Program::start(&[]);
+    let client = Client::new();
+    let made = register(&client, &program.url, "ada@example.com")
+        .await
+        .expect("answers");
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert!(program.folder().join("bienvenue.db").is_file());
+}
+
+#[apply(once)]
+async fn a_file_named_env_sets_what_the_environment_leaves_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        folder.path().join(".env"),
+        "DATABASE_URL=sqlite://from-env-file.db?mode=rwc\n",
+    )
+    .expect("writes");
+    let run = |database: Option<&str>| {
+        let mut command = crate::support::command(&["migrate", "up"], &folder);
+        command.envs(database.map(|url| ("DATABASE_URL", url)));
+        assert!(command.output().expect("runs").status.success());
+    };
+    run(None);
+    assert!(folder.path().join("from-env-file.db").is_file());
+    run(Some("sqlite://from-environment.db?mode=rwc"));
+    assert!(folder.path().join("from-environment.db").is_file());
+    std::fs::write(folder.path().join(".env"), "DATABASE_URL=\"unclosed\n").expect("writes");
+    let output = crate::support::command(&["migrate", "up"], &folder)
+        .output()
+        .expect("runs");
+    assert!(!output.status.success());
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains(".env"),
+        "{output:?}"
+    );
+}
+
+#[apply(on_both_databases)]
+async fn the_migrate_commands_say_what_they_do(database: TestDatabase) {
+    let migrate = |action: &str| {
+        let (succeeded, printed, complaints) =
+            Program::run(&["migrate", action], &[("DATABASE_URL", &database.url)]);
+        assert!(succeeded, "{complaints}");
+        printed
+    };
+    let first = "m20261122_000001_create_users";
+    let second = "m20261122_000002_add_email_verified_at";
+    assert_eq!(
+        migrate("status"),
+        format!("pending  {first}\npending  {second}\n")
+    );
+    assert_eq!(
+        migrate("up"),
+        format!("applied  {first}\napplied  {second}\n")
+    );
+    assert_eq!(migrate("up"), "nothing to do\n");
+    assert_eq!(migrate("down"), format!("taken back  {second}\n"));
+    assert_eq!(
+        migrate("status"),
+        format!("applied  {first}\npending  {second}\n")
+    );
+}
+
+#[apply(on_both_databases)]
+async fn replicas_that_start_at_the_same_instant_all_come_up(database: TestDatabase) {
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let replicas: Vec<_> = (0..6).map(|_| Program::spawn(&variables)).collect();
+    let replicas: Vec<_> = replicas.into_iter().map(Program::wait).collect();
+    let client = Client::new();
+    for (number, replica) in replicas.iter().enumerate() {
+        let email = format!("ada{number}@example.com");
+        let made = register(&client, &replica.url, &email)
+            .await
+            .expect("answers");
+        assert_eq!(made.status, StatusCode::CREATED);
+    }
+    let applied = "SELECT CAST(count(*) AS text) FROM seaql_migrations";
+    assert_eq!(database.sql(applied).await.as_deref(), Some("2"));
+}
+
+#[apply(on_both_databases)]
+async fn replicas_agree_on_who_was_first(database: TestDatabase) {
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let replicas = [Program::start(&variables), Program::start(&variables)];
+    let client = Client::new();
+    let attempts =
+        (0..40).map(|number| register(&client, &replicas[number % 2].url, "ada@example.com"));
+    let answers: Vec<_> = join_all(attempts)
+        .await
+        .into_iter()
+        .map(|answer| answer.expect("answers"))
+        .collect();
+    let made = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::CREATED)
+        .count();
+    let taken = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::CONFLICT)
+        .count();
+    assert_eq!((made, taken), (1, 39), "{answers:?}");
+}
+
+#[apply(on_both_databases)]
+async fn a_signal_lets_what_is_under_way_end_and_then_ends_well(database: TestDatabase) {
+    for name in ["TERM", "INT"] {
+        let variables = [
+            ("DATABASE_URL", database.url.as_str()),
+            ("BIENVENUE_BCRYPT_COST", "10"),
+        ];
+        let program = Program::start(&variables);
+        let url = program.url.clone();
+        let client = Client::new();
+        // An idle connection is not waited for.
+        client.get(&url).send().await.expect("answers");
+        let before = users(&database).await;
+        let attempts: Vec<_> = (0..8)
+            .map(|number| {
+                let (client, url) = (client.clone(), url.clone());
+                tokio::spawn(async move {
+                    register(&client, &url, &format!("{name}{number}@example.com")).await
+                })
+            })
+            .collect();
+        // Wait until some are done: the others are then being hashed.
+        while users(&database).await < before + 2 {
+            tokio::task::yield_now().await;
+        }
+        program.signal(name);
+        let begun = Instant::now();
+        let answers = join_all(attempts).await;
+        for answer in answers {
+            let answer = answer.expect("no panic").expect("nobody is cut off");
+            assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        }
+        let (status, log) = program.ended();
+        assert!(status.success(), "{status}: {log}");
+        assert!(begun.elapsed() < Duration::from_secs(11));
+        assert_eq!(users(&database).await, before + 8);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn no_account_that_was_promised_is_lost_when_the_program_is_killed(database: TestDatabase) {
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let client = Client::new();
+    let mut promised = Vec::new();
+    for round in 0..5 {
+        let program = Program::start(&variables);
+        let url = program.url.clone();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        for writer in 0..10 {
+            let (client, url, sender) = (client.clone(), url.clone(), sender.clone());
+            tokio::spawn(async move {
+                for number in 0.. {
+                    let email = format!("{round}.{writer}.{number}@example.com");
+                    match register(&client, &url, &email).await {
+                        Ok(answer) if answer.status == StatusCode::CREATED => {
+                            if sender.send(email).is_err() {
+                                return;
+                            }
+                        }
+                        Ok(answer) => panic!("{answer:?}"),
+                        Err(_) => return,
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for _ in 0..(20 + 7 * round) {
+            promised.push(receiver.recv().await.expect("it serves"));
+        }
+        program.kill();
+        while let Some(email) = receiver.recv().await {
+            promised.push(email);
+        }
+    }
+    let db = bienvenue::db::DB::connect(&database.url)
+        .await
+        .expect("opens");
+    for email in &promised {
+        db.find_user_by([("email", email)])
+            .await
+            .unwrap_or_else(|err| panic!("{email}: {err}"));
+    }
+}
+
+#[apply(once)]
+async fn nothing_secret_is_logged_at_any_level() {
+    let program = Program::start(&[("RUST_LOG", "trace")]);
+    let client = Client::new();
+    for format in ["correct horse battery", "72727272"] {
+        let body = json!({"email": "ada@example.com", "password": format});
+        client
+            .post(format!("{}/users", program.url))
+            .json(&body)
+            .send()
+            .await
+            .expect("answers");
+    }
+    program.signal("TERM");
+    let (status, log) = program.ended();
+    assert!(status.success());
+    assert!(
+        log.contains("/users") && log.contains("status=201"),
+        "{log}"
+    );
+    for secret in ["correct horse", "72727272", "$2b$", "INSERT", "insert into"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}

@@ -1,0 +1,133 @@
+//! The entities and the migrated tables say the same.
+
+use std::collections::BTreeMap;
+
+use bienvenue::db::{DB, DbError, Direction};
+use entity::user;
+use macro_rules_attribute::apply;
+use sea_orm::{
+    ColumnTrait, ColumnType, ConnectionTrait as _, Database, DbBackend, EntityTrait, IdenStatic,
+    Iterable, Statement,
+};
+
+use crate::support::{TestDatabase, TestDb, on_both_databases};
+
+/// A column's type, and whether it can be null.
+type Columns = BTreeMap<String, (String, bool)>;
+
+#[apply(on_both_databases)]
+async fn every_entity_is_as_its_table(test: TestDb) {
+    let expected = BTreeMap::from([of_entity::<user::Entity>(test.database.is_sqlite())]);
+    let found = of_database(&test.database).await;
+    assert_eq!(found, expected);
+}
+
+#[apply(on_both_databases)]
+async fn emails_are_unique_and_ids_are_keys_that_are_never_used_again(test: TestDb) {
+    let db = &test.db;
+    let ada = db.add_user("ada@example.com", "hash").await.expect("added");
+    assert!(matches!(
+        db.add_user("ada@example.com", "hash").await,
+        Err(DbError::Conflict(_))
+    ));
+    test.database.sql("DELETE FROM users").await;
+    let again = db.add_user("ada@example.com", "hash").await.expect("added");
+    assert!(again.id > ada.id);
+}
+
+#[apply(on_both_databases)]
+async fn migrations_go_up_and_down_and_up_again(database: TestDatabase) {
+    let db = DB::connect(&database.url)
+        .await
+        .expect("opens and migrates");
+    let migrations = db.migration_states().await.expect("known");
+    assert!(!migrations.is_empty() && migrations.iter().all(|migration| migration.applied));
+    assert_eq!(
+        db.migrate(Direction::Up).await.expect("nothing to do"),
+        Vec::<String>::new()
+    );
+    for migration in migrations.iter().rev() {
+        let taken_back = db.migrate(Direction::Down).await.expect("goes down");
+        assert_eq!(taken_back, [migration.name.clone()]);
+    }
+    assert_eq!(
+        db.migrate(Direction::Down).await.expect("nothing to do"),
+        Vec::<String>::new()
+    );
+    assert!(of_database(&database).await.is_empty());
+    let states = db.migration_states().await.expect("known");
+    assert!(states.iter().all(|migration| !migration.applied));
+    let applied = db.migrate(Direction::Up).await.expect("goes up");
+    assert_eq!(applied.len(), migrations.len());
+    db.add_user("ada@example.com", "hash").await.expect("added");
+}
+
+#[apply(on_both_databases)]
+async fn a_database_that_a_newer_version_migrated_is_refused(database: TestDatabase) {
+    let db = DB::connect(&database.url)
+        .await
+        .expect("opens and migrates");
+    let newer =
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_newer', 0)";
+    database.sql(newer).await;
+    let refused = DB::connect(&database.url)
+        .await
+        .expect_err("the schema is newer");
+    assert!(matches!(&refused, DbError::NewerSchema(name) if name == "m20990101_000001_newer"));
+    // One that was running before goes on.
+    db.add_user("ada@example.com", "hash").await.expect("added");
+    assert!(
+        db.migration_states()
+            .await
+            .expect("known")
+            .iter()
+            .all(|migration| migration.applied)
+    );
+}
+
+fn of_entity<E: EntityTrait>(is_sqlite: bool) -> (String, Columns) {
+    let columns = E::Column::iter().map(|column| {
+        let definition = column.def();
+        let kind = match (definition.get_column_type(), is_sqlite) {
+            (ColumnType::BigInteger, false) => "bigint",
+            (ColumnType::BigInteger, true) => "integer",
+            (ColumnType::String(_), false) => "character varying",
+            (ColumnType::String(_), true) => "varchar",
+            (ColumnType::TimestampWithTimeZone, false) => "timestamp with time zone",
+            (ColumnType::TimestampWithTimeZone, true) => "timestamp_with_timezone_text",
+            (other, _) => panic!("say here how {other:?} is stored"),
+        };
+        let name = column.as_str().to_owned();
+        (name, (kind.to_owned(), definition.is_null()))
+    });
+    (E::default().table_name().to_owned(), columns.collect())
+}
+
+/// All tables but that of the migrations.
+async fn of_database(database: &TestDatabase) -> BTreeMap<String, Columns> {
+    let conn = Database::connect(&database.url).await.expect("connects");
+    let sql = match conn.get_database_backend() {
+        DbBackend::Sqlite => {
+            "SELECT m.name, c.name, lower(c.type), NOT c.\"notnull\"
+             FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'seaql_migrations'"
+        }
+        _ => {
+            "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES'
+             FROM information_schema.columns
+             WHERE table_schema = 'public' AND table_name <> 'seaql_migrations'"
+        }
+    };
+    let statement = Statement::from_string(conn.get_database_backend(), sql);
+    let mut tables = BTreeMap::<String, Columns>::new();
+    for row in conn.query_all_raw(statement).await.expect("SQL is right") {
+        let text = |index| row.try_get_by_index::<String>(index).expect("text");
+        let nullable = row.try_get_by_index::<bool>(3).expect("a truth");
+        tables
+            .entry(text(0))
+            .or_default()
+            .insert(text(1), (text(2), nullable));
+    }
+    conn.close().await.expect("closes");
+    tables
+}

@@ -1,0 +1,62 @@
+//! Who may know of whom. The compiler holds this between crates; here it is held between modules.
+
+use std::{fs, path::Path};
+
+use macro_rules_attribute::apply;
+
+use crate::support::once;
+
+/// A folder, and what no file in it may name.
+const RULES: [(&str, &[&str]); 5] = [
+    ("src/api", &["crate::db", "sea_orm", "migration::"]),
+    ("src/auth", &["crate::api", "sea_orm", "poem"]),
+    ("src/db", &["crate::api", "crate::auth", "poem"]),
+    ("entity", &["serde", "poem", "migration"]),
+    ("migration", &["entity::"]),
+];
+
+#[apply(once)]
+async fn no_layer_names_one_that_it_may_not_know() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for (folder, forbidden) in RULES {
+        for (path, text) in sources(&root.join(folder)) {
+            seen += 1;
+            for (number, line) in text.lines().enumerate() {
+                // Comments may speak of anything.
+                let code = line.split("//").next().unwrap_or_default();
+                for name in forbidden {
+                    assert!(!code.contains(name), "{path}:{}: names {name}", number + 1);
+                }
+            }
+        }
+    }
+    assert!(seen > 15, "only {seen} files were read");
+}
+
+#[apply(once)]
+async fn only_the_clock_reads_the_time() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, text) in sources(&root.join("src")) {
+        let reads = text.contains("Utc::now") || text.contains("SystemTime::now");
+        assert_eq!(reads, path.ends_with("src/clock.rs"), "{path}");
+    }
+}
+
+/// The Rust files and manifests below a folder, with their text.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "rs" || extension == "toml")
+        {
+            let text = fs::read_to_string(&path).expect("it can be read");
+            found.push((path.display().to_string(), text));
+        }
+    }
+    found
+}

@@ -1,0 +1,73 @@
+//! What came back.
+
+use poem::http::HeaderMap;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+/// An answer, whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// The body as JSON, or null where it is none.
+    pub body: Value,
+}
+
+impl Answer {
+    pub async fn of(response: reqwest::Response) -> Self {
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = response.bytes().await.expect("the whole body arrives");
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// The text of a header, empty where it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("headers are text"))
+    }
+
+    /// Checks that this is the problem of that name, and all that every problem has.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, name: &str) {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{self:?}"
+        );
+        assert_eq!(self.body["type"], format!("/problems/{name}"), "{self:?}");
+        assert_eq!(self.body["status"], status, "{self:?}");
+        for text in ["title", "detail"] {
+            assert!(
+                self.body[text]
+                    .as_str()
+                    .is_some_and(|text| !text.is_empty()),
+                "{self:?}"
+            );
+        }
+        self.assert_conventions();
+    }
+
+    /// Checks the headers that every answer has.
+    #[track_caller]
+    pub fn assert_conventions(&self) {
+        assert!(!self.header("x-request-id").is_empty(), "{self:?}");
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert_eq!(self.header("referrer-policy"), "no-referrer");
+        assert!(
+            self.header("content-security-policy")
+                .starts_with("default-src 'none';")
+        );
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds: u64 = self.header("retry-after").parse().expect("503 says when");
+            assert!((1..=60).contains(&seconds), "{self:?}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The harness: finds the databases, gives every test a fresh one, and runs it.
+
+mod answer;
+mod app;
+mod postgres;
+mod program;
+
+use std::{
+    future::Future,
+    io::{Write as _, stderr},
+    pin::Pin,
+    process::ExitCode,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use bienvenue::db::DB;
+use libtest_mimic::{Arguments, Failed, Trial};
+use sea_orm::{ConnectionTrait as _, Database};
+use tempfile::TempDir;
+
+pub use answer::Answer;
+pub use app::TestApp;
+pub use postgres::Postgres;
+pub use program::{Program, command};
+
+/// Set to anything, a run without PostgreSQL fails instead of covering SQLite alone.
+const REQUIRE_POSTGRES: &str = "REQUIRE_POSTGRES";
+
+/// A database to use instead of a throwaway one; the tests make databases of their own beside it.
+const TEST_DATABASE_URL: &str = "TEST_DATABASE_URL";
+
+type Run = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A test, as the attributes below register it.
+pub struct Behaviour {
+    pub module: &'static str,
+    pub name: &'static str,
+    pub run: Needs,
+}
+
+/// What a test needs to run.
+pub enum Needs {
+    /// Nothing.
+    Nothing(fn() -> Run),
+    /// A fresh database: it runs once on each kind.
+    Database(fn(TestDatabase) -> Run),
+    /// A PostgreSQL server of its own, to be stopped and started.
+    Server(fn(Postgres) -> Run),
+}
+
+inventory::collect!(Behaviour);
+
+/// `#[apply(on_both_databases)]`: the test runs on SQLite and on PostgreSQL. Its argument is what it
+/// wants on a fresh database: a [`TestApp`], a [`TestDatabase`] or a [`DB`].
+macro_rules! on_both_databases {
+    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: $fixture:ty $(,)?) $body:block) => {
+        $(#[$attribute])*
+        async fn $name($argument: $fixture) $body
+        $crate::support::register!($name, Database, |database| Box::pin(async move {
+            let fixture = <$fixture as $crate::support::OnDatabase>::on(database).await;
+            $name(fixture).await;
+        }));
+    };
+}
+
+/// `#[apply(once)]`: the test needs no database.
+macro_rules! once {
+    ($(#[$attribute:meta])* async fn $name:ident() $body:block) => {
+        $(#[$attribute])*
+        async fn $name() $body
+        $crate::support::register!($name, Nothing, || Box::pin($name()));
+    };
+}
+
+/// `#[apply(on_own_postgres)]`: the test has a PostgreSQL server to itself.
+macro_rules! on_own_postgres {
+    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: Postgres $(,)?) $body:block) => {
+        $(#[$attribute])*
+        async fn $name($argument: Postgres) $body
+        $crate::support::register!($name, Server, |server| Box::pin($name(server)));
+    };
+}
+
+macro_rules! register {
+    ($name:ident, $needs:ident, $run:expr) => {
+        inventory::submit! {
+            $crate::support::Behaviour {
+                module: module_path!(),
+                name: stringify!($name),
+                run: $crate::support::Needs::$needs($run),
+            }
+        }
+    };
+}
+
+pub(crate) use {on_both_databases, on_own_postgres, once, register};
+
+/// What a test on a database can ask for.
+pub trait OnDatabase {
+    async fn on(database: TestDatabase) -> Self;
+}
+
+impl OnDatabase for TestDatabase {
+    async fn on(database: TestDatabase) -> Self {
+        database
+    }
+}
+
+/// An open database that is migrated, and what keeps it alive.
+pub struct TestDb {
+    pub db: DB,
+    pub database: TestDatabase,
+}
+
+impl OnDatabase for TestDb {
+    async fn on(database: TestDatabase) -> Self {
+        let db = DB::connect(&database.url).await.expect("opens");
+        Self { db, database }
+    }
+}
+
+/// An empty database for one test.
+pub struct TestDatabase {
+    pub url: String,
+    /// The SQLite file is in it; gone with it.
+    _folder: Option<TempDir>,
+}
+
+impl TestDatabase {
+    /// A database that somebody else made and will drop.
+    pub fn at(url: String) -> Self {
+        Self { url, _folder: None }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
+    /// Runs SQL past the service, as an operator would, and returns the first column of the first row.
+    pub async fn sql(&self, sql: &str) -> Option<String> {
+        let conn = Database::connect(&self.url).await.expect("connects");
+        let statement = sea_orm::Statement::from_string(conn.get_database_backend(), sql);
+        let row = conn.query_one_raw(statement).await.expect("SQL is right");
+        conn.close().await.expect("closes");
+        row?.try_get_by_index(0).expect("the first column is text")
+    }
+
+    fn new_sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        Self {
+            url: format!("sqlite://{}/test.db?mode=rwc", folder.path().display()),
+            _folder: Some(folder),
+        }
+    }
+
+    async fn new_postgres(server: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bienvenue_test_{}_{number}", std::process::id());
+        admin(
+            server,
+            &format!("CREATE DATABASE {name} TEMPLATE template0"),
+        )
+        .await;
+        Self::at(with_database(server, &name))
+    }
+
+    /// Leaves nothing behind on a server that is not ours.
+    async fn drop_postgres(server: &str, url: &str) {
+        let name = url.rsplit('/').next().unwrap_or_default();
+        admin(
+            server,
+            &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        )
+        .await;
+    }
+}
+
+async fn admin(server: &str, sql: &str) {
+    let conn = Database::connect(server).await.expect("the server is up");
+    conn.execute_unprepared(sql)
+        .await
+        .expect("may make databases");
+    conn.close().await.expect("closes");
+}
+
+/// The URL of another database on the same server.
+fn with_database(server: &str, name: &str) -> String {
+    let mut url = url::Url::parse(server).expect("TEST_DATABASE_URL is a URL");
+    url.set_path(name);
+    url.set_query(None);
+    url.into()
+}
+
+/// Runs every test that the command line asks for.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let own = match std::env::var(TEST_DATABASE_URL) {
+        Ok(_) => None,
+        Err(_) if arguments.list => None,
+        Err(_) => Postgres::start(),
+    };
+    let server: Option<&'static str> = match (&own, std::env::var(TEST_DATABASE_URL)) {
+        (Some(own), _) => Some(own.url("postgres").leak()),
+        (None, Ok(url)) => Some(url.leak()),
+        (None, Err(_)) => None,
+    };
+    if server.is_none() && !arguments.list {
+        say("no PostgreSQL was found: this run covers SQLite alone");
+        if std::env::var_os(REQUIRE_POSTGRES).is_some() {
+            say("and REQUIRE_POSTGRES is set, so it fails");
+            return ExitCode::FAILURE;
+        }
+    }
+    let mut trials = Vec::new();
+    for behaviour in inventory::iter::<Behaviour> {
+        let module = behaviour.module.trim_start_matches("it::");
+        let name = format!("{module}::{}", behaviour.name);
+        match behaviour.run {
+            Needs::Nothing(run) => trials.push(trial(name, move || run())),
+            Needs::Database(run) => {
+                trials.push(trial(format!("{name}::sqlite"), move || {
+                    run(TestDatabase::new_sqlite())
+                }));
+                let on_postgres = trial(format!("{name}::postgres"), move || {
+                    Box::pin(async move {
+                        let server = server.expect("without a server the test is ignored");
+                        let database = TestDatabase::new_postgres(server).await;
+                        let url = database.url.clone();
+                        run(database).await;
+                        TestDatabase::drop_postgres(server, &url).await;
+                    })
+                });
+                trials.push(on_postgres.with_ignored_flag(server.is_none()));
+            }
+            Needs::Server(run) => {
+                let found = Postgres::is_installed();
+                let trial = trial(name, move || {
+                    run(Postgres::start().expect("PostgreSQL is installed"))
+                });
+                trials.push(trial.with_ignored_flag(!found));
+            }
+        }
+    }
+    trials.sort_by(|one, other| one.name().cmp(other.name()));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(own);
+    conclusion.exit_code()
+}
+
+fn trial(name: String, run: impl FnOnce() -> Run + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failed::from)?
+            .block_on(run());
+        Ok(())
+    })
+}
+
+fn say(text: &str) {
+    // Not the macro: its output is for the test that runs, and none does yet.
+    let _ = writeln!(stderr(), "note: {text}");
+}

@@ -1,0 +1,217 @@
+//! A throwaway PostgreSQL server, from the binaries that the machine has.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A server and its data, both gone when it is dropped.
+pub struct Postgres {
+    folder: TempDir,
+    port: u16,
+    server: Option<Child>,
+}
+
+impl Postgres {
+    /// Makes a new cluster and starts it; nothing where PostgreSQL is not installed.
+    pub fn start() -> Option<Self> {
+        binaries()?;
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        if is_root() {
+            let owner = format!("{}:", unprivileged_user());
+            check(Command::new("chown").arg(owner).arg(folder.path()));
+        }
+        let data = folder.path().join("data");
+        check(
+            unprivileged("initdb")
+                .args([
+                    "--no-sync",
+                    "--auth=trust",
+                    "--username=postgres",
+                    "--locale=C.UTF-8",
+                ])
+                .arg("-D")
+                .arg(data)
+                .stdout(Stdio::null()),
+        );
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|listener| listener.local_addr())
+            .expect("there is a free port")
+            .port();
+        let mut postgres = Self {
+            folder,
+            port,
+            server: None,
+        };
+        postgres.resume();
+        Some(postgres)
+    }
+
+    pub fn is_installed() -> bool {
+        binaries().is_some()
+    }
+
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Starts it (again), with the data that it has.
+    pub fn resume(&mut self) {
+        let server = unprivileged("postgres")
+            .arg("-D")
+            .arg(self.folder.path().join("data"))
+            .args(["-p", &self.port.to_string()])
+            // Nothing here outlives the run, and many small databases are made.
+            .args(["-c", "fsync=off", "-c", "max_connections=400"])
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "unix_socket_directories=",
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("postgres starts");
+        self.server = Some(server);
+        let begun = Instant::now();
+        while !self.is_up() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "PostgreSQL does not come up"
+            );
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether it takes connections: a whole conversation, for it listens before it is ready.
+    fn is_up(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+            && unprivileged("pg_isready")
+                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+                .status()
+                .is_ok_and(|status| status.success())
+    }
+
+    /// Kills it, as an outage does.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            signal("QUIT", server.id());
+            server.wait().expect("it was ours");
+        }
+    }
+
+    /// Stops it from doing anything, with its connections open: a hanging disk, a machine that is gone.
+    pub fn freeze(&self) {
+        self.signal_all("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal_all("CONT");
+    }
+
+    fn signal_all(&self, name: &str) {
+        let server = self.server.as_ref().expect("it runs").id();
+        let children = format!("/proc/{server}/task/{server}/children");
+        let children = std::fs::read_to_string(children).expect("it runs");
+        for id in children
+            .split_whitespace()
+            .chain([server.to_string().as_str()])
+        {
+            // A child may have ended since the list was made.
+            let _ = Command::new("kill")
+                .args(["-s", name, id])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.server.is_some() {
+            self.thaw();
+        }
+        self.stop();
+    }
+}
+
+/// Sends a signal to a process.
+pub fn signal(name: &str, process: u32) {
+    check(Command::new("kill").args(["-s", name, &process.to_string()]));
+}
+
+fn check(command: &mut Command) {
+    let status = command.status().expect("the command is there");
+    assert!(status.success(), "{command:?} failed");
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// PostgreSQL refuses to run as root.
+fn unprivileged_user() -> &'static str {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    if users.lines().any(|line| line.starts_with("postgres:")) {
+        "postgres"
+    } else {
+        "nobody"
+    }
+}
+
+/// A command of PostgreSQL's, as somebody who is not root, that ends when this process does.
+fn unprivileged(name: &str) -> Command {
+    let binary = binaries().expect("PostgreSQL is installed").join(name);
+    let mut command = Command::new("setpriv");
+    command.arg("--pdeathsig=KILL");
+    if is_root() {
+        let user = unprivileged_user();
+        command.args([
+            &format!("--reuid={user}"),
+            &format!("--regid={}", group_of(user)),
+            "--init-groups",
+        ]);
+    }
+    command.arg(binary).current_dir("/");
+    command
+}
+
+/// The first group of a user.
+fn group_of(user: &str) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let line = users
+        .lines()
+        .find(|line| line.split(':').next() == Some(user));
+    let group = line.and_then(|line| line.split(':').nth(3));
+    group.unwrap_or(user).to_owned()
+}
+
+/// Where PostgreSQL's server is: on the path, or where Debian puts it, the newest first.
+fn binaries() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    debian.sort();
+    std::env::split_paths(&path)
+        .chain(debian.into_iter().rev())
+        .find(|folder| has_server(folder))
+}
+
+fn has_server(folder: &Path) -> bool {
+    ["postgres", "initdb", "pg_isready"]
+        .iter()
+        .all(|name| folder.join(name).is_file())
+}

@@ -1,0 +1,135 @@
+//! The program itself, as its operator starts it.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::Path,
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::postgres::signal;
+
+/// A `bienvenue serve` that runs, killed when it is dropped.
+pub struct Program {
+    pub url: String,
+    child: Child,
+    log: BufReader<ChildStderr>,
+    folder: TempDir,
+}
+
+/// The program with these arguments, in an empty folder and an environment without settings.
+pub fn command(arguments: &[&str], folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bienvenue"));
+    command
+        .env_clear()
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::null());
+    command
+}
+
+impl Program {
+    /// Runs a command to its end, and returns whether it succeeded, what it printed, and what it
+    /// complained of.
+    pub fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let output = command(arguments, &folder)
+            .envs(variables.iter().copied())
+            .output()
+            .expect("the program is there");
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).expect("it prints text"),
+            String::from_utf8(output.stderr).expect("it prints text"),
+        )
+    }
+
+    /// Starts to serve. It may not listen yet: see [`Program::wait`].
+    pub fn spawn(variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let mut child = command(&[], &folder)
+            .env("BIENVENUE_LISTEN", "127.0.0.1:0")
+            .env("BIENVENUE_BCRYPT_COST", "4")
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program is there");
+        let log = BufReader::new(child.stderr.take().expect("it is piped"));
+        Self {
+            url: String::new(),
+            child,
+            log,
+            folder,
+        }
+    }
+
+    /// Waits until it listens.
+    #[track_caller]
+    pub fn wait(self) -> Self {
+        self.wait_for("serving on ")
+    }
+
+    /// Waits until it logs a text.
+    #[track_caller]
+    pub fn wait_for(mut self, text: &str) -> Self {
+        let mut log = String::new();
+        loop {
+            let mut line = String::new();
+            let length = self.log.read_line(&mut line).expect("it logs text");
+            log.push_str(&line);
+            assert_ne!(length, 0, "it ended: {log}");
+            if let Some((_, rest)) = line.split_once("serving on ") {
+                self.url = rest.split(',').next().unwrap_or_default().to_owned();
+            }
+            if line.contains(text) {
+                return self;
+            }
+        }
+    }
+
+    /// Where it runs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn start(variables: &[(&str, &str)]) -> Self {
+        Self::spawn(variables).wait()
+    }
+
+    pub fn signal(&self, name: &str) {
+        signal(name, self.child.id());
+    }
+
+    /// Waits for its end, and returns how it ended and the rest of its log.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).expect("it logs text");
+        (self.child.wait().expect("it was ours"), log)
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it was ours");
+        self.child.wait().expect("it was ours");
+    }
+
+    /// Its memory that is in use, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().nth(1));
+        1024 * kibibytes
+            .expect("Linux tells")
+            .parse::<u64>()
+            .expect("a number")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
