@@ -1,6 +1,9 @@
 //! `users`, the table that all others will hang on.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_pk_auto, string, string_null, string_uniq, timestamp_with_time_zone},
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

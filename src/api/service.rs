@@ -1,5 +1,7 @@
 //! The service itself.
 
+#![expect(clippy::unused_async, reason = "poem-openapi awaits every operation")]
+
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
 
 use super::{
@@ -42,7 +44,7 @@ enum Healthy {
 
 /// A kind of problem, explained.
 #[derive(Object)]
-struct Explanation {
+struct ProblemDescription {
     /// What the `type` of such a problem is.
     r#type: String,
     /// The kind in a few words.
@@ -59,7 +61,7 @@ struct Explanation {
 enum Explained {
     /// What the problem means and what to do about it.
     #[oai(status = 200)]
-    Ok(Json<Explanation>),
+    Ok(Json<ProblemDescription>),
 }
 
 struct Greet;
@@ -147,7 +149,7 @@ impl ServiceApi {
         let Some(problem) = ALL.iter().find(|problem| problem.name == *name) else {
             return Err(Problem::new(&NOT_FOUND, "There is no such problem type."))?;
         };
-        Ok(Explained::Ok(Json(Explanation {
+        Ok(Explained::Ok(Json(ProblemDescription {
             r#type: problem.uri(),
             title: problem.title.to_owned(),
             status: problem.status.as_u16(),

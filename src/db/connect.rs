@@ -63,7 +63,7 @@ impl DB {
                 tracing::warn!(
                     error = err as &dyn std::error::Error,
                     "waiting for the database"
-                )
+                );
             })
             .await?;
         Ok(DB {

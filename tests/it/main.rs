@@ -1,6 +1,12 @@
 //! What bienvenue promises, as its users see it: every behaviour on SQLite and on PostgreSQL, from one
 //! text.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 mod support;
 
 mod conventions;

@@ -48,7 +48,7 @@ async fn migrations_go_up_and_down_and_up_again(database: TestDatabase) {
     );
     for migration in migrations.iter().rev() {
         let taken_back = db.migrate(Direction::Down).await.expect("goes down");
-        assert_eq!(taken_back, [migration.name.clone()]);
+        assert_eq!(taken_back, std::slice::from_ref(&migration.name));
     }
     assert_eq!(
         db.migrate(Direction::Down).await.expect("nothing to do"),
