@@ -11,7 +11,20 @@
 //! | [`db`] | the questions to the database, one a method |
 //! | `entity` | what a row is |
 //!
-//! A program can embed it without HTTP: open a [`db::DB`], make an [`auth::Auth`] of it, and call that.
+//! A program can embed it without HTTP:
+//!
+//! ```
+//! use bienvenue::{auth::{Auth, Policy}, db::DB};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let auth = Auth::new(DB::connect("sqlite::memory:").await?, Policy::default());
+//! let ada = auth.register_user(" Ada@example.com ", "correct horse battery").await?;
+//! assert_eq!(ada.email, "ada@example.com");
+//! let again = auth.register_user("ada@example.com", "correct horse battery").await;
+//! assert_eq!(again.unwrap_err().to_string(), "User ada@example.com already exists");
+//! # Ok(()) }
+//! ```
 
 mod api;
 pub mod app;
