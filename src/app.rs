@@ -52,9 +52,10 @@ impl App {
     /// [`StartError`].
     pub async fn start_on(db: DB, settings: &Settings) -> Result<Self, StartError> {
         settings.check()?;
-        let listener = TcpListener::bind(settings.listen)
+        let address = settings.listen.address;
+        let listener = TcpListener::bind(address)
             .await
-            .map_err(|err| StartError::Listen(settings.listen, err))?;
+            .map_err(|err| StartError::Listen(address, err))?;
         Ok(Self {
             listener,
             auth: Auth::new(db, (&settings.password).into()),

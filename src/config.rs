@@ -168,12 +168,9 @@ pub struct LogSettings {
     pub level: String,
 }
 
-/// Everything that `bienvenue serve` can be told.
+/// Where the service is reached by those on its own network.
 #[derive(Args, Clone, Debug)]
-pub struct Settings {
-    /// Which database
-    #[command(flatten)]
-    pub database: DatabaseSettings,
+pub struct ListenSettings {
     /// The address and port to listen on; port 0 takes any that is free
     #[arg(
         id = "BIENVENUE_LISTEN",
@@ -181,7 +178,18 @@ pub struct Settings {
         env = "BIENVENUE_LISTEN",
         default_value = "127.0.0.1:8000"
     )]
-    pub listen: SocketAddr,
+    pub address: SocketAddr,
+}
+
+/// Everything that `bienvenue serve` can be told.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Which database
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// Where it listens
+    #[command(flatten)]
+    pub listen: ListenSettings,
     /// The address by which browsers reach the service. Plain http only on localhost
     #[arg(
         id = "BIENVENUE_PUBLIC_URL",

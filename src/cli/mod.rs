@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod health;
 mod log;
 mod migrate;
 mod openapi;
@@ -28,6 +29,8 @@ enum Command {
     Serve(Box<Settings>),
     /// Brings the tables of the database up to date, or shows whether they are
     Migrate(migrate::Migrate),
+    /// Fails unless the service on this machine is ready: a health check for containers
+    Health(health::Health),
     /// Prints the OpenAPI document
     Openapi,
 }
@@ -53,6 +56,7 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     }
     match Cli::parse_from(arguments).command {
         Some(Command::Migrate(migrate)) => migrate::run(&migrate),
+        Some(Command::Health(health)) => health::run(&health),
         Some(Command::Openapi) => openapi::run(),
         Some(Command::Serve(settings)) => serve::run(&settings),
         None => Ok(Cli::command().print_help()?),

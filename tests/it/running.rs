@@ -169,6 +169,27 @@ async fn without_any_setting_it_serves_on_a_file_that_it_makes() {
 }
 
 #[apply(once)]
+async fn the_health_command_fails_unless_the_service_is_ready() {
+    let program = Program::start(&[]);
+    let address = program.url.trim_start_matches("http://");
+    let port = address.rsplit(':').next().expect("a port");
+    for address in [address, &format!("0.0.0.0:{port}")] {
+        let health = Program::run(&["health"], &[("BIENVENUE_LISTEN", address)]);
+        assert_eq!(health, (true, String::new(), String::new()));
+    }
+    let folder = program.folder().display().to_string();
+    let database = format!("sqlite://{folder}/bienvenue.db");
+    let (down, ..) = Program::run(&["migrate", "down"], &[("DATABASE_URL", &database)]);
+    assert!(down);
+    let (ready, _, complaint) = Program::run(&["health"], &[("BIENVENUE_LISTEN", address)]);
+    assert!(!ready && complaint.contains("503"), "{complaint}");
+    let gone = address.to_owned();
+    program.kill();
+    let (ready, _, complaint) = Program::run(&["health"], &[("BIENVENUE_LISTEN", &gone)]);
+    assert!(!ready && complaint.contains("no answer"), "{complaint}");
+}
+
+#[apply(once)]
 async fn a_file_named_env_sets_what_the_environment_leaves_open() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(

@@ -1,0 +1,30 @@
+# The dependencies are built in a layer of their own, which a change of the source leaves as it is.
+FROM rust:1.95.0-slim-bookworm AS build
+WORKDIR /bienvenue
+COPY Cargo.toml Cargo.lock ./
+COPY entity/Cargo.toml entity/
+COPY migration/Cargo.toml migration/
+# Empty packages, in the place of those that come below.
+RUN mkdir -p src entity/src migration/src tests/it benches \
+ && touch src/lib.rs entity/src/lib.rs migration/src/lib.rs \
+ && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/bare_poem.rs benches/hash.rs \
+ && cargo build --release --locked
+COPY entity entity
+COPY migration migration
+COPY src src
+# Newer than what was built of the empty ones.
+RUN touch src/lib.rs src/main.rs entity/src/lib.rs migration/src/lib.rs \
+ && cargo build --release --locked
+
+FROM debian:12.12-slim
+RUN useradd --system --uid 10001 --home-dir /data --create-home bienvenue
+COPY --from=build /bienvenue/target/release/bienvenue /usr/local/bin/
+USER bienvenue
+WORKDIR /data
+VOLUME /data
+ENV BIENVENUE_LISTEN=0.0.0.0:8000 \
+    DATABASE_URL=sqlite:///data/bienvenue.db?mode=rwc
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["bienvenue", "health"]
+ENTRYPOINT ["bienvenue"]
+CMD ["serve"]
