@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use entity::user;
-use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::Password};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    payload::Json,
+    types::{Example, Password},
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -22,7 +26,7 @@ pub(super) struct UsersApi {
 
 /// Whom to open an account for.
 #[derive(Object)]
-#[oai(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
 struct Registration {
     /// The address, which becomes the name of the account. Kept in lower case, an international domain
     /// in its ASCII form.
@@ -30,6 +34,16 @@ struct Registration {
     /// A password that is hard to guess: a few words that don't belong together are one. Any characters
     /// but NUL, at most 1024 bytes.
     password: Password,
+}
+
+impl Example for Registration {
+    /// One that works when it is tried out.
+    fn example() -> Self {
+        Self {
+            email: "ada@example.com".to_owned(),
+            password: Password("correct horse battery".to_owned()),
+        }
+    }
 }
 
 /// An account.

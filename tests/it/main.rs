@@ -9,6 +9,7 @@
 
 mod support;
 
+mod compose;
 mod conventions;
 mod db;
 mod email;
@@ -20,6 +21,7 @@ mod running;
 mod schema;
 mod service;
 mod structure;
+mod swagger_ui;
 mod users;
 
 use std::process::ExitCode;

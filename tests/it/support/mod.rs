@@ -2,6 +2,7 @@
 
 mod answer;
 mod app;
+mod browser;
 mod postgres;
 mod program;
 
@@ -19,12 +20,13 @@ use sea_orm::{ConnectionTrait as _, Database};
 use tempfile::TempDir;
 
 pub use answer::Answer;
-pub use app::TestApp;
+pub use app::{TestApp, settings};
+pub use browser::Browser;
 pub use postgres::Postgres;
 pub use program::{Program, command};
 
-/// Set to anything, a run without PostgreSQL fails instead of covering SQLite alone.
-const REQUIRE_POSTGRES: &str = "REQUIRE_POSTGRES";
+/// Set to anything, a run that would have to leave tests out fails instead.
+const REQUIRE_ALL_TESTS: &str = "REQUIRE_ALL_TESTS";
 
 /// A database to use instead of a throwaway one; the tests make databases of their own beside it.
 const TEST_DATABASE_URL: &str = "TEST_DATABASE_URL";
@@ -44,6 +46,8 @@ pub enum Needs {
     Nothing(fn() -> Run),
     /// A fresh database: it runs once on each kind.
     Database(fn(TestDatabase) -> Run),
+    /// A fresh database, and a browser: it runs once on each kind.
+    Browser(fn(TestDatabase) -> Run),
     /// A PostgreSQL server of its own, to be stopped and started.
     Server(fn(Postgres) -> Run),
 }
@@ -57,6 +61,18 @@ macro_rules! on_both_databases {
         $(#[$attribute])*
         async fn $name($argument: $fixture) $body
         $crate::support::register!($name, Database, |database| Box::pin(async move {
+            let fixture = <$fixture as $crate::support::OnDatabase>::on(database).await;
+            $name(fixture).await;
+        }));
+    };
+}
+
+/// `#[apply(in_a_browser)]`: as [`on_both_databases`], where there is a browser.
+macro_rules! in_a_browser {
+    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: $fixture:ty $(,)?) $body:block) => {
+        $(#[$attribute])*
+        async fn $name($argument: $fixture) $body
+        $crate::support::register!($name, Browser, |database| Box::pin(async move {
             let fixture = <$fixture as $crate::support::OnDatabase>::on(database).await;
             $name(fixture).await;
         }));
@@ -93,7 +109,7 @@ macro_rules! register {
     };
 }
 
-pub(crate) use {on_both_databases, on_own_postgres, once, register};
+pub(crate) use {in_a_browser, on_both_databases, on_own_postgres, once, register};
 
 /// What a test on a database can ask for.
 pub trait OnDatabase {
@@ -205,11 +221,21 @@ pub fn run() -> ExitCode {
         (None, Ok(url)) => Some(url.leak()),
         (None, Err(_)) => None,
     };
-    if server.is_none() && !arguments.list {
-        say("no PostgreSQL was found: this run covers SQLite alone");
-        if std::env::var_os(REQUIRE_POSTGRES).is_some() {
-            say("and REQUIRE_POSTGRES is set, so it fails");
-            return ExitCode::FAILURE;
+    let has_browser = Browser::is_installed();
+    let missing = [
+        (server.is_none(), "PostgreSQL: SQLite alone is covered"),
+        (
+            !has_browser,
+            "Chromium and its driver: Swagger UI is not covered",
+        ),
+    ];
+    for (is_missing, what) in missing {
+        if is_missing && !arguments.list {
+            say(&format!("this machine has no {what}"));
+            if std::env::var_os(REQUIRE_ALL_TESTS).is_some() {
+                say("REQUIRE_ALL_TESTS is set, so the run fails");
+                return ExitCode::FAILURE;
+            }
         }
     }
     let mut trials = Vec::new();
@@ -217,22 +243,9 @@ pub fn run() -> ExitCode {
         let module = behaviour.module.trim_start_matches("it::");
         let name = format!("{module}::{}", behaviour.name);
         match behaviour.run {
-            Needs::Nothing(run) => trials.push(trial(name, move || run())),
-            Needs::Database(run) => {
-                trials.push(trial(format!("{name}::sqlite"), move || {
-                    run(TestDatabase::new_sqlite())
-                }));
-                let on_postgres = trial(format!("{name}::postgres"), move || {
-                    Box::pin(async move {
-                        let server = server.expect("without a server the test is ignored");
-                        let database = TestDatabase::new_postgres(server).await;
-                        let url = database.url.clone();
-                        run(database).await;
-                        TestDatabase::drop_postgres(server, &url).await;
-                    })
-                });
-                trials.push(on_postgres.with_ignored_flag(server.is_none()));
-            }
+            Needs::Nothing(run) => trials.push(trial(name, run)),
+            Needs::Database(run) => trials.extend(on_each_database(&name, run, server, true)),
+            Needs::Browser(run) => trials.extend(on_each_database(&name, run, server, has_browser)),
             Needs::Server(run) => {
                 let found = Postgres::is_installed();
                 let trial = trial(name, move || {
@@ -246,6 +259,31 @@ pub fn run() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(own);
     conclusion.exit_code()
+}
+
+/// A test on SQLite and the same on PostgreSQL, ignored where what they need is missing.
+fn on_each_database(
+    name: &str,
+    run: fn(TestDatabase) -> Run,
+    server: Option<&'static str>,
+    can_run: bool,
+) -> [Trial; 2] {
+    let on_sqlite = trial(format!("{name}::sqlite"), move || {
+        run(TestDatabase::new_sqlite())
+    });
+    let on_postgres = trial(format!("{name}::postgres"), move || {
+        Box::pin(async move {
+            let server = server.expect("without a server the test is ignored");
+            let database = TestDatabase::new_postgres(server).await;
+            let url = database.url.clone();
+            run(database).await;
+            TestDatabase::drop_postgres(server, &url).await;
+        })
+    });
+    [
+        on_sqlite.with_ignored_flag(!can_run),
+        on_postgres.with_ignored_flag(!can_run || server.is_none()),
+    ]
 }
 
 fn trial(name: String, run: impl FnOnce() -> Run + Send + 'static) -> Trial {

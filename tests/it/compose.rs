@@ -1,0 +1,178 @@
+//! The files for containers, as far as they can be judged without running them: they agree with each
+//! other and with what the program knows.
+
+use bienvenue::config::Settings;
+use clap::Args as _;
+use macro_rules_attribute::apply;
+use serde_json::Value;
+
+use crate::support::once;
+
+const DOCKERFILE: &str = include_str!("../../Dockerfile");
+const ON_POSTGRES: &str = include_str!("../../docker-compose.yml");
+const ON_SQLITE: &str = include_str!("../../docker-compose.sqlite.yml");
+
+fn services(compose: &str) -> Value {
+    let compose: Value = serde_yaml::from_str(compose).expect("YAML");
+    compose["services"].clone()
+}
+
+/// The lines of the Dockerfile that begin with a word, without it; those that go on, whole.
+fn instructions(word: &str) -> Vec<String> {
+    let joined = DOCKERFILE.replace("\\\n", " ");
+    let lines = joined.lines().filter_map(|line| line.strip_prefix(word));
+    lines.map(|line| line.trim().to_owned()).collect()
+}
+
+/// The variables that the image sets, with their values.
+fn image_environment() -> Vec<(String, String)> {
+    let all = instructions("ENV ").join(" ");
+    let pairs = all
+        .split_whitespace()
+        .filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[apply(once)]
+async fn every_variable_is_a_setting() {
+    let command = Settings::augment_args(clap::Command::new("serve"));
+    let known: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env()?.to_str())
+        .collect();
+    let mut used: Vec<String> = image_environment()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    for compose in [ON_POSTGRES, ON_SQLITE] {
+        let environment = &services(compose)["bienvenue"]["environment"];
+        used.extend(
+            environment
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name.clone()),
+        );
+    }
+    assert!(used.len() >= 4, "{used:?}");
+    for name in used {
+        assert!(known.contains(&name.as_str()), "{name} is no setting");
+    }
+}
+
+#[apply(once)]
+async fn the_settings_of_the_containers_make_sense() {
+    let postgres = services(ON_POSTGRES);
+    let with_default = postgres["bienvenue"]["environment"]["DATABASE_URL"]
+        .as_str()
+        .expect("a URL")
+        .replace("${POSTGRES_PASSWORD:-bienvenue}", "bienvenue");
+    let public_url = postgres["bienvenue"]["environment"]["BIENVENUE_PUBLIC_URL"]
+        .as_str()
+        .expect("a URL");
+    let image = image_environment();
+    let of_image = |wanted: &str| {
+        let found = image.iter().find(|(name, _)| name == wanted);
+        found
+            .map(|(_, value)| value.as_str())
+            .expect("the image sets it")
+    };
+    for (database_url, public_url) in [
+        (with_default.as_str(), public_url),
+        (of_image("DATABASE_URL"), "http://localhost:8000"),
+    ] {
+        let arguments = ["--database-url", database_url, "--public-url", public_url];
+        let settings = crate::support::settings(
+            &[&arguments[..], &["--listen", of_image("BIENVENUE_LISTEN")]].concat(),
+        );
+        settings.check().expect("the settings make sense");
+    }
+    // The account of the URL is the one that the database is made with.
+    let url: url::Url = with_default.parse().expect("a URL");
+    assert_eq!(url.host_str(), Some("postgres"));
+    let made = &postgres["postgres"]["environment"];
+    assert_eq!(url.username(), made["POSTGRES_USER"]);
+    assert_eq!(made["POSTGRES_PASSWORD"], "${POSTGRES_PASSWORD:-bienvenue}");
+    // Without a name of its own, the database has that of its account.
+    assert_eq!(url.path(), "/bienvenue");
+}
+
+#[apply(once)]
+async fn ports_and_paths_agree() {
+    for compose in [ON_POSTGRES, ON_SQLITE] {
+        let service = services(compose)["bienvenue"].clone();
+        assert_eq!(service["ports"], serde_json::json!(["127.0.0.1:8000:8000"]));
+        assert_eq!(service["build"], ".");
+    }
+    assert_eq!(instructions("EXPOSE "), ["8000"]);
+    assert!(DOCKERFILE.contains("BIENVENUE_LISTEN=0.0.0.0:8000"));
+    // The file is in the volume, and the volume is where the service may write.
+    assert!(DOCKERFILE.contains("DATABASE_URL=sqlite:///data/bienvenue.db?mode=rwc"));
+    assert_eq!(instructions("VOLUME "), ["/data"]);
+    assert_eq!(
+        services(ON_SQLITE)["bienvenue"]["volumes"],
+        serde_json::json!(["bienvenue:/data"])
+    );
+    assert_eq!(instructions("USER "), ["bienvenue"]);
+}
+
+#[apply(once)]
+async fn images_are_pinned_and_checked_for_health() {
+    let mut images: Vec<String> = Vec::new();
+    for line in instructions("FROM ") {
+        images.extend(line.split_whitespace().next().map(ToOwned::to_owned));
+    }
+    for service in services(ON_POSTGRES)
+        .as_object()
+        .expect("services")
+        .values()
+    {
+        images.extend(service["image"].as_str().map(ToOwned::to_owned));
+    }
+    assert_eq!(images.len(), 4, "{images:?}");
+    for image in images {
+        let (_, tag) = image.rsplit_once(':').unwrap_or_default();
+        let version = tag
+            .trim_start_matches('v')
+            .split('-')
+            .next()
+            .unwrap_or_default();
+        let is_exact =
+            version.contains('.') && version.split('.').all(|part| part.parse::<u32>().is_ok());
+        assert!(is_exact, "{image} is not one version");
+    }
+    let health = instructions("HEALTHCHECK ").join(" ");
+    assert!(
+        health.ends_with("CMD [\"bienvenue\", \"health\"]"),
+        "{health}"
+    );
+    let postgres = &services(ON_POSTGRES)["postgres"];
+    assert_eq!(postgres["healthcheck"]["test"][1], "pg_isready");
+    let waits_for = &services(ON_POSTGRES)["bienvenue"]["depends_on"]["postgres"]["condition"];
+    assert_eq!(waits_for, "service_healthy");
+}
+
+#[apply(once)]
+async fn the_image_is_built_of_all_that_the_build_needs() {
+    let ignored = include_str!("../../.dockerignore");
+    for line in instructions("COPY ") {
+        if line.starts_with("--from") {
+            continue;
+        }
+        let sources: Vec<_> = line.split_whitespace().collect();
+        for source in &sources[..sources.len() - 1] {
+            let top = source.split('/').next().unwrap_or_default();
+            assert!(
+                ignored.contains(&format!("!{top}\n")),
+                "{source} is kept out of the build"
+            );
+        }
+    }
+    let toolchain = format!("rust:{}", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(
+        DOCKERFILE.contains(&toolchain),
+        "the Dockerfile builds with another Rust than Cargo.toml asks for"
+    );
+}

@@ -1,0 +1,113 @@
+//! A real browser: Debian's Chromium, headless, through its driver.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+use thirtyfour::{
+    ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
+};
+
+/// A browser with an empty profile and no way to the internet, closed when it is dropped.
+pub struct Browser {
+    pub page: WebDriver,
+    driver: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub fn is_installed() -> bool {
+        ["chromium", "chromedriver"].iter().all(|name| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+        })
+    }
+
+    pub async fn start() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the driver is installed");
+        let output = driver.stdout.take().expect("it is piped");
+        let port = BufReader::new(output)
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                let (_, port) = line.split_once("started successfully on port ")?;
+                port.trim_end_matches('.').parse::<u16>().ok()
+            })
+            .expect("the driver says on which port it listens");
+        let profile = tempfile::tempdir().expect("there is room for a folder");
+        let mut chrome = DesiredCapabilities::chrome();
+        for argument in [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--window-size=1280,1500",
+            // Every other name is unknown, as it is where there is no internet.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ] {
+            chrome.add_arg(argument).expect("an argument");
+        }
+        chrome
+            .set_browser_log_level(LoggingPrefsLogLevel::All)
+            .expect("a level");
+        let page = WebDriver::new(format!("http://127.0.0.1:{port}"), chrome)
+            .await
+            .expect("Chromium starts");
+        Self {
+            page,
+            driver,
+            _profile: profile,
+        }
+    }
+
+    /// Checks that the console has nothing to say, but for requests that were answered with these
+    /// statuses: Chromium reports every failed one.
+    pub async fn assert_quiet(&self, statuses: &[u16]) {
+        for entry in self
+            .page
+            .browser_log()
+            .await
+            .expect("the console can be read")
+        {
+            let expected = statuses.iter().any(|status| {
+                entry
+                    .message
+                    .contains(&format!("responded with a status of {status} "))
+            });
+            assert!(expected, "{} {}", entry.level, entry.message);
+        }
+    }
+
+    /// Takes a picture of the page.
+    pub async fn picture(&self, path: &Path) {
+        self.page.screenshot(path).await.expect("a picture");
+    }
+
+    pub async fn close(mut self) {
+        self.page.clone().quit().await.expect("it closes");
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver takes its browser with it.
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
