@@ -7,7 +7,7 @@ COPY migration/Cargo.toml migration/
 # Empty packages, in the place of those that come below.
 RUN mkdir -p src entity/src migration/src tests/it benches \
  && touch src/lib.rs entity/src/lib.rs migration/src/lib.rs \
- && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/bare_poem.rs benches/hash.rs \
+ && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/figures.rs \
  && cargo build --release --locked
 COPY entity entity
 COPY migration migration

@@ -46,12 +46,11 @@ impl App {
         Self::start_on(db, settings).await
     }
 
-    /// The same on a database that is open already.
+    /// The same on a database that is open already, with settings that have been checked.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn start_on(db: DB, settings: &Settings) -> Result<Self, StartError> {
-        settings.check()?;
         let address = settings.listen.address;
         let listener = TcpListener::bind(address)
             .await

@@ -3,7 +3,10 @@
 //! A setting is an environment variable and a flag of `bienvenue serve`, whose `--help` is made of the
 //! comments here.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{
+    fmt, fs::OpenOptions, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
+    str::FromStr,
+};
 
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -63,7 +66,28 @@ impl DatabaseUrl {
     }
 
     pub(crate) fn is_in_memory(&self) -> bool {
-        self.is_sqlite() && (self.0.contains(":memory:") || self.0.contains("mode=memory"))
+        self.sqlite_file()
+            .is_some_and(|file| file.to_string_lossy().starts_with("file:sqlx-in-memory-"))
+    }
+
+    /// The file that sqlx would open.
+    fn sqlite_file(&self) -> Option<PathBuf> {
+        let options = self.0.parse::<SqliteConnectOptions>();
+        let file = options.ok()?.get_filename().to_owned();
+        self.is_sqlite().then_some(file)
+    }
+
+    /// Makes the SQLite file if it is to be made, for the eyes of its owner alone. What goes wrong with
+    /// that will go wrong again when it is opened, and is told then.
+    pub(crate) fn create_private_file(&self) {
+        let is_to_be_made = self.0.contains("mode=rwc") && !self.is_in_memory();
+        if let Some(file) = self.sqlite_file().filter(|_| is_to_be_made) {
+            let _ = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(file);
+        }
     }
 
     /// Says what is wrong with it, without repeating it.
@@ -72,6 +96,14 @@ impl DatabaseUrl {
             self.0
                 .parse::<SqliteConnectOptions>()
                 .map_err(|err| format!("is no SQLite URL: {err}"))?;
+            let file = self.sqlite_file().unwrap_or_default();
+            // SQLite takes an empty name for a database of the connection's own.
+            if file.as_os_str().is_empty() || file.as_os_str() == ":memory:" {
+                return Err(
+                    "names no file: write sqlite://bienvenue.db?mode=rwc, or sqlite::memory: for none"
+                        .to_owned(),
+                );
+            }
         } else if self.0.starts_with("postgres://") || self.0.starts_with("postgresql://") {
             self.0
                 .parse::<PgConnectOptions>()

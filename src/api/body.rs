@@ -59,11 +59,11 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
 
 /// Whether the body is said to be JSON, in UTF-8 as all JSON is.
 fn is_json(request: &Request) -> bool {
-    let Some(content_type) = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let mut content_types = request.headers().get_all(header::CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (content_types.next(), content_types.next()) else {
+        return false;
+    };
+    let Ok(content_type) = content_type.to_str() else {
         return false;
     };
     let mut parts = content_type.split(';').map(str::trim);
@@ -71,13 +71,9 @@ fn is_json(request: &Request) -> bool {
         .next()
         .is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"))
         && parts.all(|parameter| {
-            let parameter = parameter.to_ascii_lowercase();
-            parameter.is_empty()
-                || !parameter.starts_with("charset=")
-                || matches!(
-                    parameter.trim_start_matches("charset=").trim_matches('"'),
-                    "utf-8" | "utf8"
-                )
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            !name.trim().eq_ignore_ascii_case("charset")
+                || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
 }
 

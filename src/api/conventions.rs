@@ -30,7 +30,7 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// How long one waits for the next piece of a body.
 const BODY_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long a request may take, its body included.
+/// How long the body of a request may take to come, and then the answer to be found.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// The longest request id that is taken from the caller.
@@ -91,12 +91,15 @@ pub(super) async fn apply<E: Endpoint>(
 
 async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, allowed: &Allowed) -> Response {
     let path = request.original_uri().path().to_owned();
-    let answered = async {
-        let request = with_whole_body(request).await?;
-        Ok::<_, poem::Error>(routes.call(request).await?.into_response())
+    let request = match tokio::time::timeout(REQUEST_LIMIT, with_whole_body(request)).await {
+        Ok(Ok(request)) => request,
+        Ok(Err(problem)) => return problem.into_response(),
+        Err(_) => {
+            return Problem::new(&REQUEST_TIMEOUT, "The body came too slowly.").into_response();
+        }
     };
-    match tokio::time::timeout(REQUEST_LIMIT, answered).await {
-        Ok(Ok(response)) => response,
+    match tokio::time::timeout(REQUEST_LIMIT, routes.call(request)).await {
+        Ok(Ok(response)) => response.into_response(),
         Ok(Err(err)) if err.is_from_response() => err.into_response(),
         Ok(Err(err)) if err.is::<MethodNotAllowedError>() => allowed.problem(&path),
         Ok(Err(err)) => problem_of(&err).into_response(),

@@ -96,7 +96,7 @@ problem_types! {
         "Tell whoever runs the service the request id in `detail`.";
     OVERLOADED: "overloaded", SERVICE_UNAVAILABLE,
         "Too much to do at the moment",
-        "More requests are waiting than can be served in good time, so this one was turned away at once.",
+        "More requests are waiting than can be served in good time, so this one was turned away, or given up.",
         "Try again after the seconds that the `Retry-After` header gives.";
     DATABASE_UNAVAILABLE: "database-unavailable", SERVICE_UNAVAILABLE,
         "The database does not answer",

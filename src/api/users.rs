@@ -18,7 +18,7 @@ use super::{
     },
     time,
 };
-use crate::auth::{Auth, RegisterError};
+use crate::auth::{Auth, PasswordError, RegisterError};
 
 pub(super) struct UsersApi {
     auth: Auth,
@@ -94,6 +94,7 @@ impl From<RegisterError> for Problem {
     fn from(err: RegisterError) -> Self {
         match err {
             RegisterError::InvalidEmail(err) => Self::new(&INVALID_EMAIL, err.to_string()),
+            RegisterError::InvalidPassword(err @ PasswordError::Cost(_)) => Self::internal(&err),
             RegisterError::InvalidPassword(err) => Self::new(&INVALID_PASSWORD, err.to_string()),
             RegisterError::WeakPassword(err) => Self::new(&WEAK_PASSWORD, err.to_string()),
             RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),

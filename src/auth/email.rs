@@ -48,7 +48,8 @@ impl Email {
     /// [`EmailError`] says what is wrong, in a sentence for the person who typed it.
     pub fn parse(text: &str) -> Result<Self, EmailError> {
         let text = text.trim();
-        // IDNA takes time that grows with the text; nothing so long becomes short enough.
+        // IDNA takes time that grows with the text, and may shorten it, but not for any honest writer so
+        // much.
         if text.len() > 4 * LONGEST {
             return Err(EmailError::TooLong);
         }

@@ -98,7 +98,8 @@ impl HashingThreads {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let queued = self.queue(1 << cost)?;
+        // A cost that is none gets a place too: the job will say what is wrong with it.
+        let queued = self.queue(1 << cost.min(31))?;
         let (reply, result) = oneshot::channel();
         self.jobs
             .send(Box::new(move || {
@@ -107,9 +108,9 @@ impl HashingThreads {
                 }
                 let begun = Instant::now();
                 let outcome = job();
-                if outcome.is_ok() {
-                    queued.load.learn(begun.elapsed(), queued.rounds);
-                }
+                queued
+                    .load
+                    .learn(begun.elapsed(), queued.rounds, outcome.is_ok());
                 drop(queued);
                 // Whoever asked may have gone meanwhile, and then nobody wants it.
                 let _ = reply.send(outcome);
@@ -135,12 +136,16 @@ impl HashingThreads {
 }
 
 impl Load {
-    /// Follows the speed of the machine: each hash moves the estimate by an eighth of the difference.
-    fn learn(&self, took: Duration, rounds: u64) {
-        let seen = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / rounds.max(1);
+    /// Follows the speed of the machine: each job moves the estimate by an eighth of the difference, and
+    /// counts as twice the estimate at most, so that one that was held up is not taken for the rule. A
+    /// refusal came before the hash, and tells nothing unless it took even longer.
+    fn learn(&self, took: Duration, rounds: u64, is_whole: bool) {
         let known = self.nanos_a_round.load(Ordering::Relaxed);
-        self.nanos_a_round
-            .store(known - known / 8 + seen / 8, Ordering::Relaxed);
+        let seen = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / rounds;
+        if is_whole || seen > known {
+            let next = known - known / 8 + seen.min(2 * known) / 8;
+            self.nanos_a_round.store(next.max(8), Ordering::Relaxed);
+        }
     }
 }
 

@@ -18,7 +18,10 @@ pub use users::RegisterError;
 use hashing::HashingThreads;
 
 pub use crate::db::DbError;
-use crate::{config::PasswordSettings, db::DB};
+use crate::{
+    config::PasswordSettings,
+    db::{DB, MigrationState},
+};
 
 /// What is asked of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,7 @@ impl Auth {
     /// [`DbError`] when the database does not answer.
     pub async fn is_ready(&self) -> Result<bool, DbError> {
         let migrations = self.db.migration_states().await?;
-        Ok(migrations.iter().all(|migration| migration.applied))
+        let is_pending = |migration: &_| matches!(migration, MigrationState::Pending(_));
+        Ok(!migrations.iter().any(is_pending))
     }
 }

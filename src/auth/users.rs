@@ -52,8 +52,8 @@ impl Auth {
     /// one succeeds. The account is durable when this returns.
     ///
     /// # Errors
-    /// [`RegisterError`]; nothing was changed then, except that after [`RegisterError::Db`] with
-    /// [`DbError::TimedOut`] the account may be there.
+    /// [`RegisterError`]; nothing was changed then, except that after [`RegisterError::Db`] with an error
+    /// that is temporary the account may be there.
     pub async fn register_user(
         &self,
         email: &str,
@@ -62,6 +62,13 @@ impl Auth {
         let email = Email::parse(email)?;
         let password = Password::parse(password)?;
         password.check_length(self.policy)?;
+        // Spares the hash where the address is taken or the database is down. Who is first is decided
+        // below, by the unique constraint.
+        match self.db.find_user_by([("email", email.as_str())]).await {
+            Ok(_) => return Err(RegisterError::AlreadyExists(email)),
+            Err(DbError::NoResultFound) => {}
+            Err(err) => return Err(RegisterError::Db(err)),
+        }
         let hash = {
             let (policy, email) = (self.policy, email.clone());
             let hash = move || -> Result<_, RegisterError> {

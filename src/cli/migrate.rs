@@ -8,14 +8,16 @@ use std::{
 use clap::{Args, Subcommand};
 
 use crate::{
-    config::DatabaseSettings,
-    db::{DB, Direction},
+    config::{DatabaseSettings, LogSettings},
+    db::{DB, Direction, MigrationState},
 };
 
 #[derive(Args)]
 pub(super) struct Migrate {
     #[command(flatten)]
     database: DatabaseSettings,
+    #[command(flatten)]
+    log: LogSettings,
     #[command(subcommand)]
     action: Action,
 }
@@ -31,6 +33,7 @@ enum Action {
 }
 
 pub(super) fn run(migrate: &Migrate) -> Result<(), Box<dyn Error>> {
+    super::log::start(&migrate.log)?;
     super::runtime()?.block_on(async {
         let db = DB::open_as_it_is(&migrate.database).await?;
         let mut out = stdout();
@@ -39,12 +42,13 @@ pub(super) fn run(migrate: &Migrate) -> Result<(), Box<dyn Error>> {
             Action::Down => (Direction::Down, "taken back"),
             Action::Status => {
                 for migration in db.migration_states().await? {
-                    let state = if migration.applied {
-                        "applied"
-                    } else {
-                        "pending"
-                    };
-                    writeln!(out, "{state}  {}", migration.name)?;
+                    match migration {
+                        MigrationState::Applied(name) => writeln!(out, "applied  {name}")?,
+                        MigrationState::Pending(name) => writeln!(out, "pending  {name}")?,
+                        MigrationState::Unknown(name) => {
+                            writeln!(out, "applied  {name}, which this version does not know")?;
+                        }
+                    }
                 }
                 return Ok(());
             }

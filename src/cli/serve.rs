@@ -7,7 +7,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{app::App, config::Settings};
 
 pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
-    settings.check()?;
     super::log::start(&settings.log)?;
     for name in super::unknown_variables() {
         tracing::warn!("there is no setting {name}: it is ignored");

@@ -1,14 +1,17 @@
 //! Opening the database, whichever it is.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use backon::{ConstantBuilder, Retryable as _};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    ConnectOptions, Database, DatabaseConnection, SqlxError,
+    sqlx::{
+        Connection as _,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
+use tokio::sync::Semaphore;
 
-use super::{DB, DbError, Direction};
+use super::{DB, DbError, Direction, Writers, patiently};
 use crate::{clock::Clock, config::DatabaseSettings};
 
 /// How long one waits for a connection of the pool.
@@ -18,12 +21,16 @@ const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
 /// question, so that the answer is SQLite's own.
 const BUSY_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long PostgreSQL works on a statement.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(2);
+
 /// A connection that lay idle for so long is tried before it is used: its server may be gone.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
-/// How often, and every how much, a database that is down at start is tried: for 30 s.
-const START_TRIES: usize = 60;
-const START_PAUSE: Duration = Duration::from_millis(500);
+/// How long a connection has to show that it is fit for the next user. One that went silent in the middle
+/// of a question would else be waited for until the system gives it up, which takes a quarter of an hour,
+/// and ten of those are the whole pool.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
 impl DB {
     /// Opens the database at `url` (`sqlite:` or `postgres:`) and migrates it.
@@ -31,8 +38,8 @@ impl DB {
     /// `sqlite::memory:` is a database of its own, gone with the last clone of the `DB`.
     ///
     /// # Errors
-    /// [`DbError::InvalidRequest`] for a URL that is none, [`DbError::NewerSchema`], and after 30 s of
-    /// trying [`DbError::Unavailable`].
+    /// [`DbError::InvalidRequest`] for a URL that is none, [`DbError::NewerSchema`], and
+    /// [`DbError::Unavailable`] after half a minute of trying.
     pub async fn connect(url: &str) -> Result<DB, DbError> {
         Self::open(&DatabaseSettings::at(url)).await
     }
@@ -52,23 +59,16 @@ impl DB {
     /// # Errors
     /// Those of [`DB::connect`] but [`DbError::NewerSchema`].
     pub async fn open_as_it_is(settings: &DatabaseSettings) -> Result<DB, DbError> {
-        let conn = (|| connect(settings))
-            .retry(
-                ConstantBuilder::default()
-                    .with_delay(START_PAUSE)
-                    .with_max_times(START_TRIES),
-            )
-            .when(|err| err.is_temporary() && !settings.url.is_sqlite())
-            .notify(|err, _| {
-                tracing::warn!(
-                    error = err as &dyn std::error::Error,
-                    "waiting for the database"
-                );
-            })
-            .await?;
+        let conn = patiently("for the database", || connect(settings)).await?;
+        let writers = if settings.url.is_sqlite() {
+            Writers::OneByOne(Arc::new(Semaphore::new(1)))
+        } else {
+            Writers::AnyNumber
+        };
         Ok(DB {
             conn,
             clock: Clock::default(),
+            writers,
         })
     }
 }
@@ -78,6 +78,7 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DbEr
         .url
         .check()
         .map_err(|reason| DbError::InvalidRequest(format!("DATABASE_URL {reason}")))?;
+    settings.url.create_private_file();
     let mut options = ConnectOptions::new(settings.url.as_str());
     options
         .max_connections(settings.connections)
@@ -86,6 +87,20 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DbEr
         // Statements can hold hashes and digests: they are logged at no level.
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
+        // The server gives up a little before whoever asked does: what nobody waits for holds nothing up.
+        .statement_timeout(STATEMENT_LIMIT)
+        .map_sqlx_postgres_pool_opts(|options| {
+            options.after_release(|conn, _| {
+                Box::pin(async move {
+                    match tokio::time::timeout(RELEASE_LIMIT, conn.ping()).await {
+                        Ok(Ok(())) => Ok(true),
+                        // An error: then it is dropped without another word to a server that is not there.
+                        Ok(Err(err)) => Err(err),
+                        Err(_) => Err(SqlxError::PoolTimedOut),
+                    }
+                })
+            })
+        })
         .map_sqlx_sqlite_opts(|options| {
             options
                 .journal_mode(SqliteJournalMode::Wal)

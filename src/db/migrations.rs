@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use sea_orm_migration::{IntoSchemaManagerConnection, SchemaManager, seaql_migrations};
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError, ask, patiently};
 
 /// The key of the PostgreSQL advisory lock that whoever migrates holds: "bienvenu" in ASCII.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"bienvenu");
@@ -26,13 +26,15 @@ pub enum Direction {
     Down,
 }
 
-/// A migration, and whether this database has it.
+/// A migration, by the name of its file, which begins with its date.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MigrationState {
-    /// The file's name, which begins with its date.
-    pub name: String,
-    /// Whether it is applied.
-    pub applied: bool,
+pub enum MigrationState {
+    /// The database has it.
+    Applied(String),
+    /// The database has yet to get it.
+    Pending(String),
+    /// The database has it, from a newer version than this.
+    Unknown(String),
 }
 
 impl DB {
@@ -49,38 +51,39 @@ impl DB {
         if is_done(&ask(applied(&self.conn)).await?) {
             return Ok(Vec::new());
         }
-        let tx = self.begin().await?.conn;
+        // SQLite's lock is taken here, or not at all.
+        let begun = patiently("for another process to migrate", || self.begin()).await?;
+        let tx = &begun.conn;
         // From here on without a limit: a migration of a large table takes what it takes, and so does
         // the wait for another process that is at it.
-        lock(&tx).await?;
-        let before = applied(&tx).await?;
+        lock(tx).await?;
+        let before = applied(tx).await?;
         refuse_newer(&before)?;
         if is_done(&before) {
             return Ok(Vec::new());
         }
         match direction {
-            Direction::Up => Migrator::up(&tx, None).await?,
-            Direction::Down => Migrator::down(&tx, Some(1)).await?,
+            Direction::Up => Migrator::up(tx, None).await?,
+            Direction::Down => Migrator::down(tx, Some(1)).await?,
         }
-        let after = applied(&tx).await?;
-        tx.commit().await?;
+        let after = applied(tx).await?;
+        begun.conn.commit().await?;
         Ok(before.symmetric_difference(&after).cloned().collect())
     }
 
-    /// Every migration that this binary knows, oldest first, and whether it is applied. Those that it
-    /// does not know are left out.
+    /// Every migration that this binary or the database knows, oldest first.
     ///
     /// # Errors
     /// [`DbError::Unavailable`], [`DbError::TimedOut`].
     pub async fn migration_states(&self) -> Result<Vec<MigrationState>, DbError> {
         let applied = ask(applied(&self.conn)).await?;
-        Ok(known()
-            .into_iter()
-            .map(|name| MigrationState {
-                applied: applied.contains(&name),
-                name,
-            })
-            .collect())
+        let known = known();
+        let state = |name: &String| match (known.contains(name), applied.contains(name)) {
+            (true, true) => MigrationState::Applied(name.clone()),
+            (true, false) => MigrationState::Pending(name.clone()),
+            (false, _) => MigrationState::Unknown(name.clone()),
+        };
+        Ok(known.union(&applied).map(state).collect())
     }
 }
 
@@ -88,6 +91,8 @@ impl DB {
 /// is that lock already.
 async fn lock(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     if tx.get_database_backend() == DbBackend::Postgres {
+        tx.execute_unprepared("SET LOCAL statement_timeout = 0")
+            .await?;
         let lock = Func::cust("pg_advisory_xact_lock").arg(Expr::val(MIGRATION_LOCK));
         // The function returns nothing that the driver can decode: as text it can.
         tx.query_one(Query::select().expr(Expr::expr(lock).cast_as("text")))

@@ -6,12 +6,19 @@ mod connect;
 mod migrations;
 mod users;
 
-use std::{future::Future, time::Duration};
+use std::{
+    error::Error,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
     SqlErr, SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
 };
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
 
@@ -21,11 +28,45 @@ pub use migrations::{Direction, MigrationState};
 /// that is as good as down for whoever is waiting.
 const QUESTION_LIMIT: Duration = Duration::from_millis(2500);
 
+/// How long a change may be tried that has to wait for other processes: at the start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long one pauses between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// The database: on the pool, or inside a transaction, with the same methods.
 #[derive(Clone, Debug)]
 pub struct DB<C: ConnectionTrait = DatabaseConnection> {
     conn: C,
     clock: Clock,
+    writers: Writers,
+}
+
+/// Who may write. SQLite takes one writer at a time and leaves the others to try their luck, for seconds
+/// when there are many: within this process they queue instead.
+#[derive(Clone, Debug)]
+enum Writers {
+    /// The database sorts it out.
+    AnyNumber,
+    /// In the order of their coming.
+    OneByOne(Arc<Semaphore>),
+    /// A transaction, whose turn it is to its end.
+    This {
+        _turn: Option<Arc<OwnedSemaphorePermit>>,
+    },
+}
+
+impl Writers {
+    /// Waits for its turn to write, which lasts as long as what is returned.
+    async fn turn(&self) -> Option<Arc<OwnedSemaphorePermit>> {
+        match self {
+            Self::AnyNumber | Self::This { .. } => None,
+            Self::OneByOne(queue) => {
+                let turn = Arc::clone(queue).acquire_owned().await;
+                Some(Arc::new(turn.expect("the queue is never closed")))
+            }
+        }
+    }
 }
 
 /// Why a question has no answer.
@@ -43,7 +84,8 @@ pub enum DbError {
     /// A row with the same unique value is there already.
     #[error("a row with this value is there already")]
     Conflict(#[source] DbErr),
-    /// The database can't be reached, or can't take the change now. The same question may work later.
+    /// The database can't be reached, or can't take the change now. The same question may work later. If
+    /// it was lost in the middle of a change, that may have been made.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
     /// The database took too long. A change may have been made, or may not.
@@ -105,11 +147,10 @@ fn is_unavailable(err: &DbErr) -> bool {
                 .try_downcast_ref::<sea_orm::SqlxSqliteError>()
                 .is_some()
             {
-                // The low byte is the primary code: busy, locked, read-only, I/O error, full, can't
-                // open. Source: https://www.sqlite.org/rescode.html
+                // The low byte is the primary code: busy, locked, read-only, I/O error, full. Source: https://www.sqlite.org/rescode.html
                 matches!(
                     code.parse::<u32>().map(|code| code & 0xff),
-                    Ok(5 | 6 | 8 | 10 | 13 | 14)
+                    Ok(5 | 6 | 8 | 10 | 13)
                 )
             } else {
                 // Connection exceptions, serialization failures, insufficient resources, operator
@@ -134,7 +175,33 @@ async fn ask<T>(question: impl Future<Output = Result<T, DbErr>>) -> Result<T, D
     }
 }
 
+/// Tries again, for half a minute, what another process or a database that starts is in the way of.
+async fn patiently<T, F>(what: &str, mut attempt: impl FnMut() -> F) -> Result<T, DbError>
+where
+    F: Future<Output = Result<T, DbError>>,
+{
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match attempt().await {
+            Err(err) if err.is_temporary() && Instant::now() < end => {
+                tracing::warn!(error = &err as &dyn Error, "waiting {what}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 impl<C: ConnectionTrait> DB<C> {
+    /// Makes one change, when it is this writer's turn, but does not wait for that for ever either.
+    async fn write<T>(&self, change: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbError> {
+        ask(async {
+            let _turn = self.writers.turn().await;
+            change.await
+        })
+        .await
+    }
+
     /// The clock by which rows are stamped and everything expires.
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -161,9 +228,15 @@ impl DB {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
+        let (conn, turn) = ask(async {
+            let turn = self.writers.turn().await;
+            Ok((self.conn.begin_with_options(immediate).await?, turn))
+        })
+        .await?;
         Ok(DB {
-            conn: ask(self.conn.begin_with_options(immediate)).await?,
+            conn,
             clock: self.clock.clone(),
+            writers: Writers::This { _turn: turn },
         })
     }
 }
@@ -172,7 +245,7 @@ impl DB<DatabaseTransaction> {
     /// Makes everything that was done in the transaction true, and durable.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`]; after [`DbError::TimedOut`] it may have been committed or not.
+    /// [`DbError::Unavailable`] and [`DbError::TimedOut`]; it may have been committed then, or not.
     pub async fn commit(self) -> Result<(), DbError> {
         ask(self.conn.commit()).await
     }

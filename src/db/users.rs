@@ -1,8 +1,9 @@
 //! The rows of `users`.
 
+use chrono::{Datelike as _, SubsecRound as _};
 use entity::user;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
+    ActiveModelTrait as _, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
     IntoActiveModel, Iterable, QueryFilter, QueryOrder, Set, Value, prelude::ChronoDateTimeUtc,
 };
 
@@ -26,7 +27,21 @@ impl<C: ConnectionTrait> DB<C> {
             updated_at: Set(now),
             ..Default::default()
         };
-        ask(user.insert(&self.conn)).await
+        // Not `ActiveModel::insert`: it reads the first row that comes back and no further, and then
+        // SQLite does not say that the commit failed.
+        let inserted = self
+            .write(user::Entity::insert(user).exec(&self.conn))
+            .await?;
+        Ok(user::Model {
+            id: inserted.last_insert_id,
+            email: email.to_owned(),
+            hashed_password: hashed_password.to_owned(),
+            session_id: None,
+            reset_token: None,
+            email_verified_at: None,
+            created_at: now,
+            updated_at: now,
+        })
     }
 
     /// Finds the user whose attributes are all as given; of several the one with the lowest id.
@@ -103,8 +118,14 @@ impl<C: ConnectionTrait> DB<C> {
             let value = fitting(column, value.into()).ok_or_else(|| misfit(name))?;
             user.try_set(column, value)?;
         }
-        ask(user.update(&self.conn)).await?;
-        Ok(())
+        // Not `ActiveModel::update`, for the reason that `add_user` gives.
+        let update = user::Entity::update_many()
+            .set(user)
+            .filter(user::Column::Id.eq(user_id));
+        match self.write(update.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -140,14 +161,20 @@ fn fitting(column: user::Column, value: Value) -> Option<Value> {
         },
         ColumnType::BigInteger => whole_number(&value).map(|number| Value::BigInt(Some(number))),
         ColumnType::TimestampWithTimeZone => match value {
-            Value::ChronoDateTimeUtc(Some(_)) => Some(value),
-            Value::ChronoDateTimeWithTimeZone(Some(time)) => {
-                Some(ChronoDateTimeUtc::from(time).into())
-            }
+            Value::ChronoDateTimeUtc(Some(time)) => storable(time),
+            Value::ChronoDateTimeWithTimeZone(Some(time)) => storable(time.into()),
             _ => None,
         },
         _ => None,
     }
+}
+
+/// A time as both databases keep it: in whole microseconds, of the years that have four digits, which
+/// are also those that sort rightly as text.
+fn storable(time: ChronoDateTimeUtc) -> Option<Value> {
+    (1..=9999)
+        .contains(&time.year())
+        .then(|| time.trunc_subsecs(6).into())
 }
 
 /// An integer of whatever width, if it is one of 64 bits.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Answer, Program, TestApp, TestDatabase, on_both_databases};
+use crate::support::{Answer, Program, TestApp, TestDatabase, on_both_databases, once};
 
 #[apply(on_both_databases)]
 async fn a_path_that_is_none_is_a_problem(app: TestApp) {
@@ -71,16 +71,17 @@ async fn a_gigabyte_is_refused_without_being_held(database: TestDatabase) {
     let program = Program::start(&[("DATABASE_URL", &database.url)]);
     let client = reqwest::Client::new();
     let url = format!("{}/users", program.url);
-    let mebibyte = vec![b' '; 1024 * 1024];
     client.get(&program.url).send().await.expect("it answers");
-    let before = program.memory();
+    let before = program.most_memory();
+    let piece = bytes::Bytes::from(vec![b' '; 1024 * 1024]);
     for _ in 0..3 {
-        let pieces = (0..1024).map(|_| Ok::<_, std::io::Error>(mebibyte.clone()));
-        let pieces: Vec<_> = pieces.take(64).collect();
-        let endless = stream::iter(pieces);
+        let piece = piece.clone();
+        let gigabyte = stream::iter(0..1024).map(move |_| Ok::<_, std::io::Error>(piece.clone()));
+        let chunked = reqwest::Body::wrap_stream(gigabyte);
         let sent = client
             .post(&url)
-            .body(reqwest::Body::wrap_stream(endless))
+            .header("content-type", "application/json")
+            .body(chunked)
             .send()
             .await;
         // The connection may be closed before the answer is read: the rest is not wanted.
@@ -89,15 +90,34 @@ async fn a_gigabyte_is_refused_without_being_held(database: TestDatabase) {
                 .await
                 .assert_problem(413, "body-too-large");
         }
-        let answer = raw(
-            &program.url,
-            "POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n{",
-        )
-        .await;
+        let announced = "POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             Content-Length: 1073741824\r\n\r\n{";
+        let answer = raw(&program.url, announced).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     }
-    let grown = program.memory().saturating_sub(before);
+    let grown = program.most_memory() - before;
     assert!(grown < 5 * 1024 * 1024, "grew by {grown} bytes");
+}
+
+#[apply(once)]
+async fn a_body_that_drips_is_a_problem_of_the_one_who_sends_it() {
+    let program = Program::start(&[]);
+    let mut stream = connect(&program.url).await;
+    let head = "POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n";
+    stream
+        .write_all(head.as_bytes())
+        .await
+        .expect("it takes bytes");
+    let mut answer = [0; 12];
+    loop {
+        stream.write_all(b" ").await.expect("it takes bytes");
+        let next = tokio::time::timeout(Duration::from_secs(3), stream.read_exact(&mut answer));
+        if let Ok(read) = next.await {
+            read.expect("it answers");
+            break;
+        }
+    }
+    assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
 #[apply(on_both_databases)]

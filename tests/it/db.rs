@@ -1,7 +1,7 @@
 //! The questions to the database: `add_user`, `find_user_by`, `update_user`.
 
 use bienvenue::db::{DB, DbError};
-use chrono::Utc;
+use chrono::{DateTime, SubsecRound as _, Utc};
 use macro_rules_attribute::apply;
 use sea_orm::{ConnectionTrait, Value};
 
@@ -50,6 +50,8 @@ async fn a_search_that_makes_no_sense_is_refused(test: TestDb) {
         ("email", Value::from("ada\0@example.com")),
         ("session_id", Value::from(1_i64)),
         ("created_at", Value::from("2026-11-22T06:00:00Z")),
+        ("created_at", Value::from(DateTime::<Utc>::MIN_UTC)),
+        ("created_at", Value::from(DateTime::<Utc>::MAX_UTC)),
     ] {
         assert_invalid(db.find_user_by([(name, value)]).await, name);
     }
@@ -195,15 +197,17 @@ async fn an_update_sets_what_it_is_given_and_nothing_else(test: TestDb) {
         .await
         .expect("updated");
     db.update_user(ada.id, NONE).await.expect("updated");
-    let verified = Utc::now();
+    // A time is kept in microseconds, and found again by the one that it was set to.
+    let verified = DateTime::from_timestamp(1_795_000_000, 123_456_789).expect("a time");
     db.update_user(ada.id, [("email_verified_at", verified)])
         .await
         .expect("updated");
-    let ada = db.find_user_by([("id", ada.id)]).await.expect("found");
-    assert_eq!(
-        (ada.session_id, ada.email_verified_at.is_some()),
-        (None, true)
-    );
+    let ada = db
+        .find_user_by([("email_verified_at", verified)])
+        .await
+        .expect("found");
+    assert_eq!(ada.session_id, None);
+    assert_eq!(ada.email_verified_at, Some(verified.trunc_subsecs(6)));
     assert_eq!(db.find_user_by([("id", bob.id)]).await.expect("found"), bob);
 }
 
@@ -288,6 +292,9 @@ async fn a_url_that_is_none_is_refused_at_once() {
         "mysql://root:secret@localhost/x",
         "postgres://u:secret@h:port/x",
         "sqlite://?nonsense=secret",
+        "sqlite:",
+        "sqlite://",
+        "sqlite://%3Amemory%3A",
     ] {
         let refused = DB::connect(url).await.expect_err(url);
         assert!(

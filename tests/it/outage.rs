@@ -5,8 +5,14 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
 use reqwest::StatusCode;
+use sea_orm::{ConnectionTrait as _, Database, TransactionTrait as _};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
-use crate::support::{Postgres, Program, TestApp, TestDatabase, on_own_postgres};
+use crate::support::{Postgres, Program, TestApp, TestDatabase, on_own_postgres, once};
 
 /// Within this time every answer comes, whatever the database does.
 const PROMISED: Duration = Duration::from_secs(3);
@@ -29,13 +35,84 @@ async fn requests_are_refused_in_time_while_postgres_is_down_and_served_when_it_
 async fn requests_are_refused_in_time_while_postgres_hangs_and_served_when_it_goes_on(
     server: Postgres,
 ) {
-    let app = TestApp::with(TestDatabase::at(server.url("postgres")), &[]).await;
+    // At this cost passwords queue: nobody may wait for a hash first and for the database then.
+    let database = TestDatabase::at(server.url("postgres"));
+    let app = TestApp::with(database, &["--bcrypt-cost", "11"]).await;
     fill_pool(&app).await;
     server.freeze();
     assert_unavailable(&app, "hung").await;
     server.thaw();
     assert_recovers(&app).await;
     app.stop().await;
+}
+
+#[apply(on_own_postgres)]
+async fn connections_that_go_silent_are_replaced(server: Postgres) {
+    let mut proxy = Proxy::start(server.port()).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
+    let app = TestApp::with(TestDatabase::at(url), &[]).await;
+    fill_pool(&app).await;
+    // Those that there are hear nothing more; new ones are served.
+    proxy.silence();
+    let answers = join_all((0..20).map(|_| app.get("/health/ready"))).await;
+    let refused = answers
+        .iter()
+        .find(|answer| answer.status != StatusCode::OK);
+    refused
+        .expect("there was an outage")
+        .assert_problem(503, "database-unavailable");
+    assert_recovers(&app).await;
+    app.stop().await;
+}
+
+#[apply(on_own_postgres)]
+async fn a_table_that_is_locked_holds_up_nothing_but_what_needs_it(server: Postgres) {
+    let app = TestApp::with(TestDatabase::at(server.url("postgres")), &[]).await;
+    let other = Database::connect(server.url("postgres"))
+        .await
+        .expect("connects");
+    let locked = other.begin().await.expect("begins");
+    locked
+        .execute_unprepared("LOCK TABLE users")
+        .await
+        .expect("locks");
+    let writes = (0..40).map(|number| {
+        let app = &app;
+        async move {
+            let begun = Instant::now();
+            let email = format!("user{number}@example.com");
+            let answer = app.register(&email, "correct horse battery").await;
+            (answer, begun.elapsed())
+        }
+    });
+    for (answer, took) in join_all(writes).await {
+        answer.assert_problem(503, "database-unavailable");
+        assert!(took < PROMISED, "{took:?}");
+    }
+    // The server has given up too: no statement is left that holds a connection.
+    assert_eq!(app.get("/health/ready").await.status, StatusCode::OK);
+    locked.rollback().await.expect("unlocks");
+    assert_recovers(&app).await;
+    app.stop().await;
+}
+
+#[apply(once)]
+async fn a_database_that_does_not_come_is_given_up_after_half_a_minute() {
+    let closed =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let url = format!(
+        "postgres://nobody:secret@{}/x",
+        closed.expect("a free port")
+    );
+    let begun = Instant::now();
+    let (succeeded, _, log) = Program::run(&["serve"], &[("DATABASE_URL", &url)]);
+    assert!(
+        !succeeded && log.contains("the database is not available"),
+        "{log}"
+    );
+    assert!(!log.contains("secret"), "{log}");
+    let took = begun.elapsed().as_secs();
+    assert!((29..40).contains(&took), "{took} s");
 }
 
 #[apply(on_own_postgres)]
@@ -54,6 +131,41 @@ async fn a_database_that_is_down_at_start_is_waited_for(server: Postgres) {
         .await
         .expect("answers");
     assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// A way to the server that can lose what passes through it.
+struct Proxy {
+    port: u16,
+    generation: watch::Sender<u32>,
+}
+
+impl Proxy {
+    async fn start(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let (generation, current) = watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut current = current.clone();
+                current.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(("127.0.0.1", server))
+                        .await
+                        .expect("it is up");
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        // Both sides stay open, and hear nothing.
+                        _ = current.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { port, generation }
+    }
+
+    fn silence(&mut self) {
+        self.generation.send_modify(|generation| *generation += 1);
+    }
 }
 
 /// Opens as many connections to the database as there can be.

@@ -63,6 +63,14 @@ async fn up_to_72_bytes_are_plain_bcrypt() {
 }
 
 #[apply(once)]
+async fn all_of_72_bytes_count() {
+    let hash = hash_password(&format!("{}x", "a".repeat(71)), 4).expect("can be hashed");
+    let verify = |last| bcrypt::verify(format!("{}{last}", "a".repeat(71)), hash.as_str());
+    assert!(verify('x').expect("a bcrypt hash"));
+    assert!(!verify('y').expect("a bcrypt hash"));
+}
+
+#[apply(once)]
 async fn longer_passwords_are_hashed_whole_in_passlibs_format() {
     for length in [73, 100, 1024] {
         let password = "a".repeat(length);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
 use reqwest::{Client, StatusCode};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::support::{Answer, Program, TestDatabase, on_both_databases, once};
@@ -367,12 +368,20 @@ async fn no_account_that_was_promised_is_lost_when_the_program_is_killed(databas
     }
 }
 
-#[apply(once)]
-async fn nothing_secret_is_logged_at_any_level() {
-    let program = Program::start(&[("RUST_LOG", "trace")]);
+#[apply(on_both_databases)]
+async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
+    let with_password = database
+        .url
+        .replace("postgres@", "postgres:the-database-password@");
+    let program = Program::start(&[("RUST_LOG", "trace"), ("DATABASE_URL", &with_password)]);
     let client = Client::new();
-    for format in ["correct horse battery", "72727272"] {
-        let body = json!({"email": "ada@example.com", "password": format});
+    for password in [
+        "correct horse battery",
+        "correct horse battery",
+        "72727272",
+        "correct\0horse",
+    ] {
+        let body = json!({"email": "ada@example.com", "password": password});
         client
             .post(format!("{}/users", program.url))
             .json(&body)
@@ -380,14 +389,109 @@ async fn nothing_secret_is_logged_at_any_level() {
             .await
             .expect("answers");
     }
+    // What the database refuses is logged, without what it was asked.
+    database.sql("DROP TABLE users").await;
+    let body = json!({"email": "eve@example.com", "password": "correct horse battery"});
+    let failed = client
+        .post(format!("{}/users", program.url))
+        .json(&body)
+        .send()
+        .await
+        .expect("answers");
+    let failed = Answer::of(failed).await;
+    failed.assert_problem(500, "internal-error");
+    let id = failed.header("x-request-id").to_owned();
+    assert_eq!(failed.body["detail"], format!("The request id is {id}."));
     program.signal("TERM");
     let (status, log) = program.ended();
     assert!(status.success());
     assert!(
-        log.contains("/users") && log.contains("status=201"),
+        log.contains("status=201") && log.contains("status=409"),
         "{log}"
     );
-    for secret in ["correct horse", "72727272", "$2b$", "INSERT", "insert into"] {
+    assert!(log.contains("internal error") && log.contains(&id), "{log}");
+    for secret in [
+        "correct",
+        "72727272",
+        "$2b$",
+        "hashed_password",
+        "INSERT",
+        "eve@",
+        "the-database-password",
+    ] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
+}
+
+#[apply(once)]
+async fn on_a_full_disk_nothing_is_promised_that_is_not_kept() {
+    let program = Program::start_without_room(256, &[]);
+    let client = Client::new();
+    let mut promised = Vec::new();
+    let mut refused = 0;
+    for number in 0..400 {
+        let email = format!("user{number}@example.com");
+        let answer = register(&client, &program.url, &email)
+            .await
+            .expect("answers");
+        if answer.status == StatusCode::CREATED {
+            promised.push(email);
+        } else {
+            answer.assert_problem(503, "database-unavailable");
+            refused += 1;
+        }
+    }
+    assert!(!promised.is_empty() && refused > 100, "{refused} refused");
+    let ready = client
+        .get(format!("{}/health/ready", program.url))
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(ready.status(), StatusCode::OK, "reading goes on");
+    program.give_room();
+    let later = register(&client, &program.url, "later@example.com")
+        .await
+        .expect("answers");
+    assert_eq!(later.status, StatusCode::CREATED, "{later:?}");
+    promised.push("later@example.com".to_owned());
+    let url = format!(
+        "sqlite://{}",
+        program.folder().join("bienvenue.db").display()
+    );
+    let db = bienvenue::db::DB::connect(&url).await.expect("opens");
+    for email in &promised {
+        db.find_user_by([("email", email)])
+            .await
+            .unwrap_or_else(|err| panic!("{email}: {err}"));
+    }
+}
+
+#[apply(once)]
+async fn the_sqlite_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = Program::start(&[]);
+    for name in ["bienvenue.db", "bienvenue.db-wal"] {
+        let file = std::fs::metadata(program.folder().join(name)).expect("it is there");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[apply(once)]
+async fn a_sqlite_file_that_another_process_writes_to_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}/x.db?mode=rwc", folder.path().display());
+    let other = sea_orm::Database::connect(&url).await.expect("opens");
+    other
+        .execute_unprepared("BEGIN IMMEDIATE")
+        .await
+        .expect("locks");
+    let program = Program::spawn(&[("DATABASE_URL", &url)]);
+    let waiting = move || program.wait_for("waiting for");
+    let program = tokio::task::spawn_blocking(waiting)
+        .await
+        .expect("it waits");
+    other.execute_unprepared("COMMIT").await.expect("unlocks");
+    tokio::task::spawn_blocking(move || program.wait())
+        .await
+        .expect("it starts");
 }

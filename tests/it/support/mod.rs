@@ -9,12 +9,14 @@ mod program;
 use std::{
     future::Future,
     io::{Write as _, stderr},
+    panic::{AssertUnwindSafe, resume_unwind},
     pin::Pin,
     process::ExitCode,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use bienvenue::db::DB;
+use futures_util::FutureExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use sea_orm::{ConnectionTrait as _, Database};
 use tempfile::TempDir;
@@ -183,7 +185,8 @@ impl TestDatabase {
 
     /// Leaves nothing behind on a server that is not ours.
     async fn drop_postgres(server: &str, url: &str) {
-        let name = url.rsplit('/').next().unwrap_or_default();
+        let url = url::Url::parse(url).expect("it was made of one");
+        let name = url.path().trim_start_matches('/');
         admin(
             server,
             &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
@@ -204,7 +207,6 @@ async fn admin(server: &str, sql: &str) {
 fn with_database(server: &str, name: &str) -> String {
     let mut url = url::Url::parse(server).expect("TEST_DATABASE_URL is a URL");
     url.set_path(name);
-    url.set_query(None);
     url.into()
 }
 
@@ -224,6 +226,10 @@ pub fn run() -> ExitCode {
     let has_browser = Browser::is_installed();
     let missing = [
         (server.is_none(), "PostgreSQL: SQLite alone is covered"),
+        (
+            !Postgres::is_installed(),
+            "PostgreSQL to stop and start: outages are not covered",
+        ),
         (
             !has_browser,
             "Chromium and its driver: Swagger UI is not covered",
@@ -276,8 +282,11 @@ fn on_each_database(
             let server = server.expect("without a server the test is ignored");
             let database = TestDatabase::new_postgres(server).await;
             let url = database.url.clone();
-            run(database).await;
+            let outcome = AssertUnwindSafe(run(database)).catch_unwind().await;
             TestDatabase::drop_postgres(server, &url).await;
+            if let Err(panic) = outcome {
+                resume_unwind(panic);
+            }
         })
     });
     [

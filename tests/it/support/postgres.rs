@@ -61,6 +61,10 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts it (again), with the data that it has.
     pub fn resume(&mut self) {
         let server = unprivileged("postgres")

@@ -1,9 +1,11 @@
 //! The program itself, as its operator starts it.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
 };
 
 use tempfile::TempDir;
@@ -14,7 +16,7 @@ use super::postgres::signal;
 pub struct Program {
     pub url: String,
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: mpsc::Receiver<String>,
     folder: TempDir,
 }
 
@@ -48,14 +50,26 @@ impl Program {
     /// Starts to serve. It may not listen yet: see [`Program::wait`].
     pub fn spawn(variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
-        let mut child = command(&[], &folder)
+        Self::spawn_command(command(&[], &folder), folder, variables)
+    }
+
+    fn spawn_command(mut command: Command, folder: TempDir, variables: &[(&str, &str)]) -> Self {
+        let mut child = command
             .env("BIENVENUE_LISTEN", "127.0.0.1:0")
             .env("BIENVENUE_BCRYPT_COST", "4")
             .envs(variables.iter().copied())
+            .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program is there");
-        let log = BufReader::new(child.stderr.take().expect("it is piped"));
+        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (lines, log) = mpsc::channel();
+        // Read all the time: a program whose log nobody reads comes to a stop.
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = lines.send(line);
+            }
+        });
         Self {
             url: String::new(),
             child,
@@ -73,24 +87,48 @@ impl Program {
     /// Waits until it logs a text.
     #[track_caller]
     pub fn wait_for(mut self, text: &str) -> Self {
-        let mut log = String::new();
-        loop {
-            let mut line = String::new();
-            let length = self.log.read_line(&mut line).expect("it logs text");
-            log.push_str(&line);
-            assert_ne!(length, 0, "it ended: {log}");
+        let mut log = Vec::new();
+        while let Ok(line) = self.log.recv() {
             if let Some((_, rest)) = line.split_once("serving on ") {
                 self.url = rest.split(',').next().unwrap_or_default().to_owned();
             }
             if line.contains(text) {
                 return self;
             }
+            log.push(line);
         }
+        panic!("it ended: {}", log.join("\n"));
     }
 
     /// Where it runs.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Starts it where no file can grow over a number of KiB, as on a full disk, until
+    /// [`Program::give_room`].
+    pub fn start_without_room(kibibytes: u32, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        // The soft limit alone, so that it can be lifted. Writing is to fail, not to kill.
+        let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\"", 2 * kibibytes);
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_bienvenue")])
+            .env_clear()
+            .current_dir(folder.path());
+        Self::spawn_command(command, folder, variables).wait()
+    }
+
+    /// Lets files grow again.
+    pub fn give_room(&self) {
+        let status = Command::new("prlimit")
+            .args([
+                "--pid",
+                &self.child.id().to_string(),
+                "--fsize=unlimited:unlimited",
+            ])
+            .status();
+        assert!(status.expect("prlimit is there").success());
     }
 
     pub fn start(variables: &[(&str, &str)]) -> Self {
@@ -103,8 +141,7 @@ impl Program {
 
     /// Waits for its end, and returns how it ended and the rest of its log.
     pub fn ended(mut self) -> (ExitStatus, String) {
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).expect("it logs text");
+        let log = self.log.iter().collect::<Vec<_>>().join("\n");
         (self.child.wait().expect("it was ours"), log)
     }
 
@@ -114,11 +151,11 @@ impl Program {
         self.child.wait().expect("it was ours");
     }
 
-    /// Its memory that is in use, in bytes.
-    pub fn memory(&self) -> u64 {
+    /// The most memory that it has had in use so far, in bytes.
+    pub fn most_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let kibibytes = line.and_then(|line| line.split_whitespace().nth(1));
         1024 * kibibytes
             .expect("Linux tells")
