@@ -4,6 +4,12 @@
 //! medians are shown: what the machine does meanwhile then hits both. The load comes from wrk, which must
 //! be installed.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "figures for people, of a program for this machine"
+)]
+
 use std::{
     env,
     error::Error,
@@ -134,6 +140,8 @@ fn registrations() -> Result<()> {
     let (mut ours, mut alone, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let our_rate = wrk(&service, 8, 10, Some(&script))?;
+        // What was begun when the load ended is to end too.
+        thread::sleep(Duration::from_secs(1));
         let alone_rate = bcrypt_alone(Duration::from_secs(10));
         ours.push(our_rate);
         alone.push(alone_rate);

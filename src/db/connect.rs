@@ -116,5 +116,6 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DbEr
             .idle_timeout(None)
             .max_lifetime(None);
     }
-    Ok(Database::connect(options).await?)
+    // Boxed: the future of a connection is large, and awaited at the start alone.
+    Ok(Box::pin(Database::connect(options)).await?)
 }

@@ -168,10 +168,17 @@ fn is_unavailable(err: &DbErr) -> bool {
 }
 
 /// Waits for the answer to one question, but not for ever.
-async fn ask<T>(question: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbError> {
-    match tokio::time::timeout(QUESTION_LIMIT, question).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(DbError::TimedOut),
+///
+/// Boxed: SeaORM's futures have many kilobytes, and every layer above would hold and move them.
+fn ask<T>(
+    question: impl Future<Output = Result<T, DbErr>>,
+) -> impl Future<Output = Result<T, DbError>> {
+    let question = tokio::time::timeout(QUESTION_LIMIT, Box::pin(question));
+    async move {
+        match question.await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(DbError::TimedOut),
+        }
     }
 }
 
@@ -194,12 +201,14 @@ where
 
 impl<C: ConnectionTrait> DB<C> {
     /// Makes one change, when it is this writer's turn, but does not wait for that for ever either.
-    async fn write<T>(&self, change: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbError> {
+    fn write<T>(
+        &self,
+        change: impl Future<Output = Result<T, DbErr>>,
+    ) -> impl Future<Output = Result<T, DbError>> {
         ask(async {
             let _turn = self.writers.turn().await;
             change.await
         })
-        .await
     }
 
     /// The clock by which rows are stamped and everything expires.

@@ -90,7 +90,8 @@ impl Program {
         let mut log = Vec::new();
         while let Ok(line) = self.log.recv() {
             if let Some((_, rest)) = line.split_once("serving on ") {
-                self.url = rest.split(',').next().unwrap_or_default().to_owned();
+                let (url, _) = rest.split_once(',').unwrap_or((rest, ""));
+                url.clone_into(&mut self.url);
             }
             if line.contains(text) {
                 return self;
