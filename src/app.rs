@@ -1,8 +1,7 @@
 //! The service as a whole: settings, database, [`Auth`] and the HTTP API, joined.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
-use poem::{Server, listener::TcpAcceptor};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -10,10 +9,8 @@ use crate::{
     auth::Auth,
     config::{Settings, SettingsError},
     db::{DB, DbError},
+    server,
 };
-
-/// How long requests that are under way have to end when the service is told to stop.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// A service that has its port and its database, and is ready to answer.
 pub struct App {
@@ -77,13 +74,7 @@ impl App {
 
     /// Answers requests until `stop` is ready; then takes no more, lets those that are under way end, for
     /// 10 s at most, and returns.
-    ///
-    /// # Errors
-    /// What the system says when it takes the port away.
-    pub async fn serve(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let acceptor = TcpAcceptor::from_tokio(self.listener)?;
-        Server::new_with_acceptor(acceptor)
-            .run_with_graceful_shutdown(api::endpoint(&self.auth), stop, Some(DRAIN_LIMIT))
-            .await
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        server::serve(self.listener, api::endpoint(&self.auth), stop).await;
     }
 }

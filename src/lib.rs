@@ -33,5 +33,6 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+mod server;
 
 pub use api::openapi_document;

@@ -28,7 +28,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
         };
         let address = app.address()?;
         tracing::info!("serving on http://{address}, Swagger UI is at http://{address}/docs");
-        app.serve(stop).await?;
+        app.serve(stop).await;
         tracing::info!("stopped");
         Ok(())
     })

@@ -7,6 +7,10 @@ use macro_rules_attribute::apply;
 use reqwest::{Client, StatusCode};
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::support::{Answer, Program, TestDatabase, on_both_databases, once};
 
@@ -321,6 +325,76 @@ async fn a_signal_lets_what_is_under_way_end_and_then_ends_well(database: TestDa
         assert!(begun.elapsed() < Duration::from_secs(11));
         assert_eq!(users(&database).await, before + 8);
     }
+}
+
+#[apply(on_both_databases)]
+async fn who_was_connected_when_the_signal_came_is_answered(database: TestDatabase) {
+    let program = Program::start(&[("DATABASE_URL", &database.url)]);
+    let address = program.url.trim_start_matches("http://").to_owned();
+    let mut connections = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(&address).await.expect("it listens");
+        let request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(request).await.expect("it takes bytes");
+        connections.push(stream);
+    }
+    program.signal("TERM");
+    for mut stream in connections {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("not reset");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+    assert!(program.ended().0.success());
+}
+
+#[apply(once)]
+async fn a_connection_that_says_nothing_is_closed_and_stops_nobody() {
+    let program = Program::start(&[]);
+    let address = program.url.trim_start_matches("http://").to_owned();
+    let begun = Instant::now();
+    let mut silent = Vec::new();
+    for said in ["", "GET / HT"].repeat(50) {
+        let mut stream = TcpStream::connect(&address).await.expect("it listens");
+        stream
+            .write_all(said.as_bytes())
+            .await
+            .expect("it takes bytes");
+        silent.push(stream);
+    }
+    assert_eq!(
+        reqwest::get(&program.url).await.expect("answers").status(),
+        StatusCode::OK
+    );
+    for mut stream in silent {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    }
+    let took = begun.elapsed();
+    assert!(
+        took > Duration::from_secs(8) && took < Duration::from_secs(30),
+        "{took:?}"
+    );
+    let mut half = TcpStream::connect(&address).await.expect("it listens");
+    half.write_all(b"GET / HT").await.expect("it takes bytes");
+    program.signal("TERM");
+    assert!(program.ended().0.success());
+}
+
+#[apply(once)]
+async fn a_header_over_16_kib_is_refused() {
+    let program = Program::start(&[]);
+    let client = Client::new();
+    let send = |length: usize| {
+        client
+            .get(&program.url)
+            .header("x-long", "a".repeat(length))
+            .send()
+    };
+    assert_eq!(
+        send(15_000).await.expect("answers").status(),
+        StatusCode::OK
+    );
+    assert_eq!(send(20_000).await.expect("answers").status().as_u16(), 431);
 }
 
 #[apply(on_both_databases)]
