@@ -1,4 +1,4 @@
-//! The files for containers, as far as they can be judged without running them: they agree with each
+//! The files for containers and the README, as far as they can be judged by reading: they agree with each
 //! other and with what the program knows.
 
 use bienvenue::config::Settings;
@@ -59,6 +59,24 @@ async fn every_variable_is_a_setting() {
     assert!(used.len() >= 4, "{used:?}");
     for name in used {
         assert!(known.contains(&name.as_str()), "{name} is no setting");
+    }
+}
+
+#[apply(once)]
+async fn the_readme_lists_every_setting_with_its_default() {
+    let readme = include_str!("../../README.md");
+    let command = Settings::augment_args(clap::Command::new("serve"));
+    for argument in command.get_arguments() {
+        let variable = argument
+            .get_env()
+            .and_then(|name| name.to_str())
+            .expect("every flag has one");
+        let default = argument
+            .get_default_values()
+            .first()
+            .and_then(|value| value.to_str());
+        let row = format!("| `{variable}` | `{}` |", default.unwrap_or_default());
+        assert!(readme.contains(&row), "the README lacks {row}");
     }
 }
 
