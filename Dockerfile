@@ -17,11 +17,11 @@ RUN touch src/lib.rs src/main.rs entity/src/lib.rs migration/src/lib.rs \
  && cargo build --release --locked
 
 FROM debian:12.12-slim
-RUN useradd --system --uid 10001 --home-dir /data --create-home bienvenue
+RUN useradd --system --uid 10001 --home-dir /data --no-create-home bienvenue \
+ && install -d -m 0700 -o bienvenue /data
 COPY --from=build /bienvenue/target/release/bienvenue /usr/local/bin/
 USER bienvenue
 WORKDIR /data
-VOLUME /data
 ENV BIENVENUE_LISTEN=0.0.0.0:8000 \
     DATABASE_URL=sqlite:///data/bienvenue.db?mode=rwc
 EXPOSE 8000

@@ -214,6 +214,7 @@ impl Service {
         let process = Command::new(program)
             .args(arguments)
             .current_dir(folder)
+            .env_clear()
             .env("BIENVENUE_LISTEN", address.to_string())
             .stderr(Stdio::null())
             .spawn()?;

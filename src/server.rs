@@ -5,7 +5,6 @@
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::{
@@ -13,14 +12,22 @@ use poem::{
     http::uri::Scheme,
     web::{LocalAddr, RemoteAddr},
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::task::TaskTracker;
 
 /// How many connections there can be; who comes when there are so many waits.
-const MOST_CONNECTIONS: usize = 4096;
+const MOST_CONNECTIONS: u64 = 4096;
+
+/// How many descriptors are left for everything else: the database, the log, the runtime.
+const RESERVED_DESCRIPTORS: u64 = 128;
+
+/// How long a client may take to read what it asked for, from one piece to the next.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long one waits for the header of a request, from the moment the one before was answered.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
@@ -45,7 +52,7 @@ where
     E: Endpoint<Output = Response> + 'static,
 {
     let endpoint = Arc::new(endpoint);
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(most_connections()));
     let connections = TaskTracker::new();
     let (closing, is_closing) = watch::channel(false);
     let take = |stream: TcpStream, slot: OwnedSemaphorePermit| {
@@ -63,12 +70,15 @@ where
             (stream, slot) = accept(&listener, &slots) => take(stream, slot),
         }
     }
-    // Who is connected by now is served.
-    while let Some((stream, slot)) = accept(&listener, &slots).now_or_never() {
-        take(stream, slot);
-    }
+    // Who is connected by now is served, also if the system alone knows of it yet.
+    let late = async {
+        loop {
+            let (stream, slot) = accept(&listener, &slots).await;
+            take(stream, slot);
+        }
+    };
+    let _: Result<(), _> = tokio::time::timeout(GRACE, late).await;
     drop(listener);
-    tokio::time::sleep(GRACE).await;
     closing.send_replace(true);
     connections.close();
     if tokio::time::timeout(DRAIN_LIMIT, connections.wait())
@@ -77,6 +87,27 @@ where
     {
         tracing::warn!("{} connections were cut off", connections.len());
     }
+}
+
+/// As many connections as the system has descriptors for: beyond that, everything else would fail too.
+fn most_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    // Most systems allow more to who asks than to who doesn't.
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let descriptors = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    // No limit is more than enough.
+    let most = descriptors.map_or(MOST_CONNECTIONS, |descriptors| {
+        descriptors
+            .saturating_sub(RESERVED_DESCRIPTORS)
+            .clamp(1, MOST_CONNECTIONS)
+    });
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 /// The next connection, when there is room for it.
@@ -111,11 +142,13 @@ where
         let request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
         async move { Ok::<_, Infallible>(endpoint.get_response(request).await.into()) }
     });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_LIMIT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)
         .max_buf_size(LONGEST_HEADER)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Box::pin(stream)), answer);
     tokio::pin!(connection);
     // How a conversation failed is of interest to the other side alone.
     tokio::select! {

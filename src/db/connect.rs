@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use tokio::sync::Semaphore;
 
-use super::{DB, DbError, Direction, Writers, patiently};
+use super::{DB, DbError, Direction, patiently};
 use crate::{clock::Clock, config::DatabaseSettings};
 
 /// How long one waits for a connection of the pool.
@@ -60,15 +60,14 @@ impl DB {
     /// Those of [`DB::connect`] but [`DbError::NewerSchema`].
     pub async fn open_as_it_is(settings: &DatabaseSettings) -> Result<DB, DbError> {
         let conn = patiently("for the database", || connect(settings)).await?;
-        let writers = if settings.url.is_sqlite() {
-            Writers::OneByOne(Arc::new(Semaphore::new(1)))
-        } else {
-            Writers::AnyNumber
-        };
         Ok(DB {
             conn,
             clock: Clock::default(),
-            writers,
+            writers: settings
+                .url
+                .is_sqlite()
+                .then(|| Arc::new(Semaphore::new(1))),
+            _turn: None,
         })
     }
 }

@@ -35,36 +35,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The database: on the pool, or inside a transaction, with the same methods.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct DB<C: ConnectionTrait = DatabaseConnection> {
     conn: C,
     clock: Clock,
-    writers: Writers,
+    /// The queue of those who want to write, where there must be one. SQLite takes one writer at a time
+    /// and leaves the others to try their luck, for seconds when there are many: within this process they
+    /// queue instead.
+    writers: Option<Arc<Semaphore>>,
+    /// The turn to write of a transaction that stood in that queue.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
-/// Who may write. SQLite takes one writer at a time and leaves the others to try their luck, for seconds
-/// when there are many: within this process they queue instead.
-#[derive(Clone, Debug)]
-enum Writers {
-    /// The database sorts it out.
-    AnyNumber,
-    /// In the order of their coming.
-    OneByOne(Arc<Semaphore>),
-    /// A transaction, whose turn it is to its end.
-    This {
-        _turn: Option<Arc<OwnedSemaphorePermit>>,
-    },
-}
-
-impl Writers {
-    /// Waits for its turn to write, which lasts as long as what is returned.
-    async fn turn(&self) -> Option<Arc<OwnedSemaphorePermit>> {
-        match self {
-            Self::AnyNumber | Self::This { .. } => None,
-            Self::OneByOne(queue) => {
-                let turn = Arc::clone(queue).acquire_owned().await;
-                Some(Arc::new(turn.expect("the queue is never closed")))
-            }
+impl Clone for DB {
+    /// The same database; clones share its connections.
+    fn clone(&self) -> Self {
+        Self {
+            conn: self.conn.clone(),
+            clock: self.clock.clone(),
+            writers: self.writers.clone(),
+            _turn: None,
         }
     }
 }
@@ -206,9 +196,16 @@ impl<C: ConnectionTrait> DB<C> {
         change: impl Future<Output = Result<T, DbErr>>,
     ) -> impl Future<Output = Result<T, DbError>> {
         ask(async {
-            let _turn = self.writers.turn().await;
+            let _turn = self.turn().await;
             change.await
         })
+    }
+
+    /// Waits for the turn to write, which lasts as long as what is returned. A transaction has its own.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let writers = Arc::clone(self.writers.as_ref()?);
+        let turn = writers.acquire_owned().await;
+        Some(turn.expect("the queue is never closed"))
     }
 
     /// The clock by which rows are stamped and everything expires.
@@ -238,14 +235,15 @@ impl DB {
             ..TransactionOptions::default()
         };
         let (conn, turn) = ask(async {
-            let turn = self.writers.turn().await;
+            let turn = self.turn().await;
             Ok((self.conn.begin_with_options(immediate).await?, turn))
         })
         .await?;
         Ok(DB {
             conn,
             clock: self.clock.clone(),
-            writers: Writers::This { _turn: turn },
+            writers: None,
+            _turn: turn,
         })
     }
 }

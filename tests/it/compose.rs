@@ -1,6 +1,8 @@
 //! The files for containers and the README, as far as they can be judged by reading: they agree with each
 //! other and with what the program knows.
 
+use std::{fs, path::Path};
+
 use bienvenue::config::Settings;
 use clap::Args as _;
 use macro_rules_attribute::apply;
@@ -81,6 +83,25 @@ async fn the_readme_lists_every_setting_with_its_default() {
 }
 
 #[apply(once)]
+async fn every_link_between_the_documents_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for document in ["README.md", "docs/architecture.md", "docs/performance.md"] {
+        let text = fs::read_to_string(root.join(document)).expect("it is there");
+        let folder = root.join(document);
+        let folder = folder.parent().expect("a folder");
+        for link in text.split("](").skip(1) {
+            let (target, _) = link.split_once(')').expect("a link ends");
+            if !target.starts_with("https://") {
+                assert!(folder.join(target).is_file(), "{document}: {target}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 4, "{seen}");
+}
+
+#[apply(once)]
 async fn the_settings_of_the_containers_make_sense() {
     let postgres = services(ON_POSTGRES);
     let with_default = postgres["bienvenue"]["environment"]["DATABASE_URL"]
@@ -123,12 +144,18 @@ async fn ports_and_paths_agree() {
         let service = services(compose)["bienvenue"].clone();
         assert_eq!(service["ports"], serde_json::json!(["127.0.0.1:8000:8000"]));
         assert_eq!(service["build"], ".");
+        // Longer than the service takes at most.
+        assert_eq!(service["stop_grace_period"], "15s");
     }
     assert_eq!(instructions("EXPOSE "), ["8000"]);
     assert!(DOCKERFILE.contains("BIENVENUE_LISTEN=0.0.0.0:8000"));
     // The file is in the volume, and the volume is where the service may write.
     assert!(DOCKERFILE.contains("DATABASE_URL=sqlite:///data/bienvenue.db?mode=rwc"));
-    assert_eq!(instructions("VOLUME "), ["/data"]);
+    assert!(
+        instructions("RUN ")
+            .iter()
+            .any(|line| line.contains("install -d -m 0700 -o bienvenue /data"))
+    );
     assert_eq!(
         services(ON_SQLITE)["bienvenue"]["volumes"],
         serde_json::json!(["bienvenue:/data"])

@@ -109,9 +109,20 @@ impl Program {
     /// Starts it where no file can grow over a number of KiB, as on a full disk, until
     /// [`Program::give_room`].
     pub fn start_without_room(kibibytes: u32, variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
         // The soft limit alone, so that it can be lifted. Writing is to fail, not to kill.
-        let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\"", 2 * kibibytes);
+        let limit = format!("trap '' XFSZ; ulimit -S -f {}", 2 * kibibytes);
+        Self::start_limited(&limit, variables)
+    }
+
+    /// Starts it where it can have so many files and connections open.
+    pub fn start_with_descriptors(descriptors: u32, variables: &[(&str, &str)]) -> Self {
+        Self::start_limited(&format!("ulimit -n {descriptors}"), variables)
+    }
+
+    /// Starts it under a limit that a shell sets.
+    fn start_limited(limit: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let script = format!("{limit}; exec \"$0\"");
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", &script, env!("CARGO_BIN_EXE_bienvenue")])
