@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr};
 use tokio::net::TcpListener;
 
 use crate::{
-    api,
+    api::{self, Origins},
     auth::Auth,
     config::{Settings, SettingsError},
     db::{DB, DbError},
@@ -16,6 +16,7 @@ use crate::{
 pub struct App {
     listener: TcpListener,
     auth: Auth,
+    origins: Origins,
 }
 
 /// Why the service did not start.
@@ -55,6 +56,7 @@ impl App {
         Ok(Self {
             listener,
             auth: Auth::new(db, (&settings.password).into()),
+            origins: Origins::new(&settings.public_url, &settings.allowed_origins),
         })
     }
 
@@ -75,6 +77,6 @@ impl App {
     /// Answers requests until `stop` is ready; then takes no more, lets those that are under way end, for
     /// 10 s at most, and returns.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        server::serve(self.listener, api::endpoint(&self.auth), stop).await;
+        server::serve(self.listener, api::endpoint(&self.auth, self.origins), stop).await;
     }
 }

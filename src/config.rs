@@ -230,6 +230,14 @@ pub struct Settings {
         default_value = "http://localhost:8000"
     )]
     pub public_url: Url,
+    /// The origins, comma separated, of other sites whose pages may call the service from a browser, signed in
+    #[arg(
+        id = "BIENVENUE_ALLOWED_ORIGINS",
+        long = "allowed-origins",
+        env = "BIENVENUE_ALLOWED_ORIGINS",
+        value_delimiter = ','
+    )]
+    pub allowed_origins: Vec<String>,
     /// What a password must be
     #[command(flatten)]
     pub password: PasswordSettings,
@@ -281,6 +289,23 @@ impl Settings {
                  Plain http is for localhost alone"
                     .to_owned(),
             );
+        }
+        for origin in self
+            .allowed_origins
+            .iter()
+            .filter(|origin| !origin.is_empty())
+        {
+            // Browsers write an origin in one way, and it is compared letter by letter.
+            let written = Url::parse(origin).map(|url| url.origin());
+            if !written.is_ok_and(|url| url.is_tuple() && url.ascii_serialization() == *origin) {
+                return fail(
+                    "BIENVENUE_ALLOWED_ORIGINS",
+                    format!(
+                        "has {origin:?}, which is no origin: write each as https://app.example.com, \
+                         without a path, the default port or a slash at the end; * and null are none"
+                    ),
+                );
+            }
         }
         if self.password.bcrypt_cost < LOWEST_PUBLIC_COST && !self.is_local() {
             return fail(

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     docs::Document,
+    origins::Origins,
     problem::{
         BODY_TOO_LARGE, INTERNAL_ERROR, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND,
         OVERLOADED, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE,
@@ -59,9 +60,10 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 pub(super) async fn apply<E: Endpoint>(
     routes: Arc<E>,
     request: Request,
-    allowed: Arc<Allowed>,
+    edge: Arc<Edge>,
 ) -> poem::Result<Response> {
     let begun = Instant::now();
+    let cors = edge.origins.headers_for(&request);
     let id = request_id(&request);
     let span = tracing::info_span!(
         "request",
@@ -69,7 +71,7 @@ pub(super) async fn apply<E: Endpoint>(
         method = %request.method(),
         path = request.uri().path(),
     );
-    let mut response = AssertUnwindSafe(answer(routes, request, &allowed))
+    let mut response = AssertUnwindSafe(answer(routes, request, &edge))
         .catch_unwind()
         .instrument(span.clone())
         .await
@@ -83,14 +85,23 @@ pub(super) async fn apply<E: Endpoint>(
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
+    response.headers_mut().extend(cors);
     response.headers_mut().insert(REQUEST_ID, id);
     let (status, took) = (response.status().as_u16(), begun.elapsed());
     span.in_scope(|| tracing::debug!(status, ?took, "answered"));
     Ok(response)
 }
 
-async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, allowed: &Allowed) -> Response {
-    let path = request.original_uri().path().to_owned();
+/// What judges every request before an operation does.
+pub(super) struct Edge {
+    pub(super) allowed: Allowed,
+    pub(super) origins: Origins,
+}
+
+async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, edge: &Edge) -> Response {
+    if let Some(response) = edge.origins.preflight(&request) {
+        return response;
+    }
     let request = match tokio::time::timeout(REQUEST_LIMIT, with_whole_body(request)).await {
         Ok(Ok(request)) => request,
         Ok(Err(problem)) => return problem.into_response(),
@@ -98,10 +109,15 @@ async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, allowed: &Allowed
             return Problem::new(&REQUEST_TIMEOUT, "The body came too slowly.").into_response();
         }
     };
+    if let Some(refusal) = edge.allowed.refusal(&request) {
+        return refusal;
+    }
+    if let Err(problem) = edge.origins.check(&request) {
+        return problem.into_response();
+    }
     match tokio::time::timeout(REQUEST_LIMIT, routes.call(request)).await {
         Ok(Ok(response)) => response.into_response(),
         Ok(Err(err)) if err.is_from_response() => err.into_response(),
-        Ok(Err(err)) if err.is::<MethodNotAllowedError>() => allowed.problem(&path),
         Ok(Err(err)) => problem_of(&err).into_response(),
         Err(_) => Problem::new(
             &OVERLOADED,
@@ -167,7 +183,8 @@ async fn with_whole_body(mut request: Request) -> Result<Request, Problem> {
 
 /// The problem that an error of the framework is.
 fn problem_of(err: &poem::Error) -> Problem {
-    if err.is::<NotFoundError>() {
+    // A method of a path that only poem's router reads as ours: nothing that was documented.
+    if err.is::<NotFoundError>() || err.is::<MethodNotAllowedError>() {
         return Problem::new(&NOT_FOUND, "No operation has this path.");
     }
     match err.status() {
@@ -184,40 +201,46 @@ fn problem_of(err: &poem::Error) -> Problem {
 }
 
 /// Which methods there are at which path.
-pub(super) struct Allowed(Vec<(String, HeaderValue)>);
+pub(super) struct Allowed(Vec<(String, Vec<String>)>);
 
 impl Allowed {
     pub(super) fn by(document: &Document) -> Self {
-        let allow = |mut methods: Vec<String>| {
+        let operations = document
+            .methods()
+            .map(|(path, methods)| (path.to_owned(), methods));
+        let pages = Document::PAGES
+            .iter()
+            .map(|path| ((*path).to_owned(), vec!["GET".to_owned()]));
+        let with_head = |(path, mut methods): (String, Vec<String>)| {
             if methods.iter().any(|method| method == "GET") {
                 methods.push("HEAD".to_owned());
             }
-            HeaderValue::from_str(&methods.join(", ")).expect("methods are letters")
+            (path, methods)
         };
-        Self(
-            document
-                .methods()
-                .map(|(path, methods)| (path.to_owned(), allow(methods)))
-                .collect(),
-        )
+        Self(operations.chain(pages).map(with_head).collect())
     }
 
-    fn problem(&self, path: &str) -> Response {
+    /// Refuses a method that there is not at a path that there is.
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        let path = request.uri().path();
+        let (_, methods) = self
+            .0
+            .iter()
+            .find(|(pattern, _)| matches_path(pattern, path))?;
+        if methods
+            .iter()
+            .any(|method| method == request.method().as_str())
+        {
+            return None;
+        }
         let mut response = Problem::new(
             &METHOD_NOT_ALLOWED,
             "Use one of the methods that the Allow header lists.",
         )
         .into_response();
-        let documented = self
-            .0
-            .iter()
-            .find(|(pattern, _)| matches_path(pattern, path));
-        // What is not an operation is a page, and can only be read.
-        let allow = documented.map_or(HeaderValue::from_static("GET, HEAD"), |(_, allow)| {
-            allow.clone()
-        });
+        let allow = HeaderValue::from_str(&methods.join(", ")).expect("methods are letters");
         response.headers_mut().insert(header::ALLOW, allow);
-        response
+        Some(response)
     }
 }
 

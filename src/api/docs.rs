@@ -85,6 +85,16 @@ impl<T: OpenApi> OpenApi for Described<T> {
 }
 
 impl Document {
+    /// The paths of the pages that show it, which are no operations.
+    pub(super) const PAGES: [&str; 6] = [
+        "/openapi.json",
+        "/openapi.yaml",
+        "/docs",
+        "/docs/start.js",
+        "/docs/swagger-ui.js",
+        "/docs/swagger-ui.css",
+    ];
+
     /// Documents the operations of `T`.
     pub(super) fn of<T: OpenApi>() -> Self {
         let described = OpenApiService::new(

@@ -6,6 +6,7 @@
 mod body;
 mod conventions;
 mod docs;
+mod origins;
 mod problem;
 mod service;
 mod users;
@@ -18,8 +19,9 @@ use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 
 use crate::auth::Auth;
-use conventions::Allowed;
+use conventions::{Allowed, Edge};
 use docs::Document;
+pub(crate) use origins::Origins;
 use service::ServiceApi;
 use users::UsersApi;
 
@@ -42,15 +44,18 @@ fn time(time: &DateTime<Utc>) -> Option<Value> {
 type Operations = (ServiceApi, UsersApi);
 
 /// Everything that is answered, at every path.
-pub(crate) fn endpoint(auth: &Auth) -> impl Endpoint<Output = Response> + use<> {
+pub(crate) fn endpoint(auth: &Auth, origins: Origins) -> impl Endpoint<Output = Response> + use<> {
     let operations: Operations = (ServiceApi::new(auth.clone()), UsersApi::new(auth.clone()));
     let document = Document::of::<Operations>();
-    let allowed = Arc::new(Allowed::by(&document));
+    let edge = Arc::new(Edge {
+        allowed: Allowed::by(&document),
+        origins,
+    });
     let operations = OpenApiService::new(operations, "", "");
     document
         .add_to(Route::new())
         .nest_no_strip("/", operations)
-        .around(move |routes, request| conventions::apply(routes, request, Arc::clone(&allowed)))
+        .around(move |routes, request| conventions::apply(routes, request, Arc::clone(&edge)))
 }
 
 /// The OpenAPI document, as JSON. It depends on nothing but this version of the program.

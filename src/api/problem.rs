@@ -52,6 +52,12 @@ problem_types! {
          of the address is none that is known.",
         "Compare the request with the documentation of the operation. For a body, `errors` names each field \
          that is wrong.";
+    CROSS_SITE_REQUEST: "cross-site-request", FORBIDDEN,
+        "This page may not call the service",
+        "A browser says that the request comes from a page of another site, which is not on the list of \
+         allowed origins.",
+        "Call the service from a page of its own, or have its operator add the page's origin to \
+         `BIENVENUE_ALLOWED_ORIGINS`.";
     NOT_FOUND: "not-found", NOT_FOUND,
         "There is nothing here",
         "No operation has this path, or what it names does not exist.",
@@ -237,10 +243,15 @@ pub(super) trait Operation {
     const PROBLEMS: &'static [&'static ProblemType];
     /// Whether it takes a body, which can be refused for what it is.
     const TAKES_BODY: bool = false;
+    /// Whether it changes something, and so is refused to pages of other sites.
+    const CHANGES_SOMETHING: bool = false;
 }
 
 /// The problems that any operation can end in.
 const ALWAYS: &[&ProblemType] = &[&INTERNAL_ERROR, &OVERLOADED];
+
+/// The problems that any operation that changes something can end in.
+const WITH_CHANGE: &[&ProblemType] = &[&CROSS_SITE_REQUEST];
 
 /// The problems that any operation with a body can end in.
 const WITH_BODY: &[&ProblemType] = &[
@@ -274,7 +285,12 @@ impl<O> From<Refused<O>> for poem::Error {
 impl<O: Operation> ApiResponse for Refused<O> {
     fn meta() -> MetaResponses {
         let with_body = if O::TAKES_BODY { WITH_BODY } else { &[] };
-        let mut problems = [with_body, O::PROBLEMS, ALWAYS].concat();
+        let with_change = if O::CHANGES_SOMETHING {
+            WITH_CHANGE
+        } else {
+            &[]
+        };
+        let mut problems = [with_body, with_change, O::PROBLEMS, ALWAYS].concat();
         problems.sort_by_key(|problem| problem.status.as_u16());
         let responses = problems
             .chunk_by(|one, next| one.status == next.status)

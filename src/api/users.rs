@@ -88,6 +88,7 @@ impl Operation for Register {
         &DATABASE_UNAVAILABLE,
     ];
     const TAKES_BODY: bool = true;
+    const CHANGES_SOMETHING: bool = true;
 }
 
 impl From<RegisterError> for Problem {

@@ -76,8 +76,9 @@ async fn the_readme_lists_every_setting_with_its_default() {
         let default = argument
             .get_default_values()
             .first()
-            .and_then(|value| value.to_str());
-        let row = format!("| `{variable}` | `{}` |", default.unwrap_or_default());
+            .and_then(|value| value.to_str())
+            .map_or("none".to_owned(), |value| format!("`{value}`"));
+        let row = format!("| `{variable}` | {default} |");
         assert!(readme.contains(&row), "the README lacks {row}");
     }
 }

@@ -14,6 +14,7 @@ mod conventions;
 mod db;
 mod email;
 mod openapi;
+mod origins;
 mod outage;
 mod overload;
 mod password;
