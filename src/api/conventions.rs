@@ -11,7 +11,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use poem::{
     Body, Endpoint, IntoResponse as _, Request, Response,
     error::{MethodNotAllowedError, NotFoundError},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -40,7 +40,7 @@ const LONGEST_REQUEST_ID: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The headers of every answer that does not set its own.
-const HEADERS: [(HeaderName, HeaderValue); 4] = [
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
         header::CONTENT_SECURITY_POLICY,
@@ -50,6 +50,7 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
         header::REFERRER_POLICY,
         HeaderValue::from_static("no-referrer"),
     ),
+    (header::VARY, HeaderValue::from_static("Origin")),
     (
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -85,7 +86,9 @@ pub(super) async fn apply<E: Endpoint>(
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
-    response.headers_mut().extend(cors);
+    if let Some(cors) = cors {
+        response.headers_mut().extend(cors);
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     let (status, took) = (response.status().as_u16(), begun.elapsed());
     span.in_scope(|| tracing::debug!(status, ?took, "answered"));
@@ -109,15 +112,20 @@ async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, edge: &Edge) -> R
             return Problem::new(&REQUEST_TIMEOUT, "The body came too slowly.").into_response();
         }
     };
-    if let Some(refusal) = edge.allowed.refusal(&request) {
-        return refusal;
-    }
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
     if let Err(problem) = edge.origins.check(&request) {
-        return problem.into_response();
+        // A method that there is not is that first of all.
+        let refusal = edge.allowed.refusal(&method, &path);
+        return refusal.unwrap_or_else(|| problem.into_response());
     }
     match tokio::time::timeout(REQUEST_LIMIT, routes.call(request)).await {
         Ok(Ok(response)) => response.into_response(),
         Ok(Err(err)) if err.is_from_response() => err.into_response(),
+        Ok(Err(err)) if err.is::<MethodNotAllowedError>() => edge
+            .allowed
+            .refusal(&method, &path)
+            .unwrap_or_else(|| problem_of(&err).into_response()),
         Ok(Err(err)) => problem_of(&err).into_response(),
         Err(_) => Problem::new(
             &OVERLOADED,
@@ -221,16 +229,12 @@ impl Allowed {
     }
 
     /// Refuses a method that there is not at a path that there is.
-    fn refusal(&self, request: &Request) -> Option<Response> {
-        let path = request.uri().path();
+    fn refusal(&self, method: &Method, path: &str) -> Option<Response> {
         let (_, methods) = self
             .0
             .iter()
             .find(|(pattern, _)| matches_path(pattern, path))?;
-        if methods
-            .iter()
-            .any(|method| method == request.method().as_str())
-        {
+        if methods.iter().any(|known| known == method.as_str()) {
             return None;
         }
         let mut response = Problem::new(
