@@ -24,13 +24,6 @@ async fn register(client: &Client, url: &str, email: &str) -> reqwest::Result<An
     Ok(Answer::of(sent).await)
 }
 
-async fn users(database: &TestDatabase) -> u32 {
-    let count = database
-        .sql("SELECT CAST(count(*) AS text) FROM users")
-        .await;
-    count.expect("a row").parse().expect("a number")
-}
-
 #[apply(once)]
 async fn settings_that_make_no_sense_stop_the_start_with_a_sentence() {
     for (name, value, complaint) in [
@@ -261,8 +254,7 @@ async fn replicas_that_start_at_the_same_instant_all_come_up(database: TestDatab
             .expect("answers");
         assert_eq!(made.status, StatusCode::CREATED);
     }
-    let applied = "SELECT CAST(count(*) AS text) FROM seaql_migrations";
-    assert_eq!(database.sql(applied).await.as_deref(), Some("2"));
+    assert_eq!(database.count("seaql_migrations").await, 2);
 }
 
 #[apply(on_both_databases)]
@@ -300,7 +292,7 @@ async fn a_signal_lets_what_is_under_way_end_and_then_ends_well(database: TestDa
         let client = Client::new();
         // An idle connection is not waited for.
         client.get(&url).send().await.expect("answers");
-        let before = users(&database).await;
+        let before = database.count("users").await;
         let attempts: Vec<_> = (0..8)
             .map(|number| {
                 let (client, url) = (client.clone(), url.clone());
@@ -310,7 +302,7 @@ async fn a_signal_lets_what_is_under_way_end_and_then_ends_well(database: TestDa
             })
             .collect();
         // Wait until some are done: the others are then being hashed.
-        while users(&database).await < before + 2 {
+        while database.count("users").await < before + 2 {
             tokio::task::yield_now().await;
         }
         program.signal(name);
@@ -323,7 +315,7 @@ async fn a_signal_lets_what_is_under_way_end_and_then_ends_well(database: TestDa
         let (status, log) = program.ended();
         assert!(status.success(), "{status}: {log}");
         assert!(begun.elapsed() < Duration::from_secs(11));
-        assert_eq!(users(&database).await, before + 8);
+        assert_eq!(database.count("users").await, before + 8);
     }
 }
 

@@ -60,10 +60,6 @@ async fn an_account_is_registered_by_trying_it_out(app: TestApp) {
         }
     }
     browser.assert_quiet(&[409]).await;
-    let users = app
-        .database
-        .sql("SELECT CAST(count(*) AS text) FROM users")
-        .await;
-    assert_eq!(users.as_deref(), Some("1"));
+    assert_eq!(app.database.count("users").await, 1);
     browser.close().await;
 }

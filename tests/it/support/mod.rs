@@ -163,6 +163,13 @@ impl TestDatabase {
         row?.try_get_by_index(0).expect("the first column is text")
     }
 
+    /// How many rows a table has.
+    pub async fn count(&self, table: &str) -> usize {
+        let count = format!("SELECT CAST(count(*) AS text) FROM {table}");
+        let count = self.sql(&count).await.expect("a row");
+        count.parse().expect("a number")
+    }
+
     fn new_sqlite() -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         Self {
