@@ -135,11 +135,9 @@ fn memory() -> Result<()> {
 fn registrations() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let service = Service::start(PROGRAM, &[], folder.path())?;
-    let script = folder.path().join("register.lua");
-    fs::write(&script, REGISTER)?;
     let (mut ours, mut alone, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let our_rate = wrk(&service, 8, 10, Some(&script))?;
+        let our_rate = wrk(&service, 8, 10, Some(Path::new(REGISTER)))?;
         // What was begun when the load ended is to end too.
         thread::sleep(Duration::from_secs(1));
         let alone_rate = bcrypt_alone(Duration::from_secs(10));
@@ -157,18 +155,7 @@ fn registrations() -> Result<()> {
 }
 
 /// Registers a new address with each request; an answer other than 201 ends the run.
-const REGISTER: &str = r#"
-local threads = 0
-function setup(thread) thread:set("id", threads .. "." .. os.time()); threads = threads + 1 end
-function init() number = 0 end
-function request()
-  number = number + 1
-  local email = string.format("user%d@%s.example", number, id)
-  local body = string.format('{"email": "%s", "password": "correct horse battery"}', email)
-  return wrk.format("POST", "/users", {["Content-Type"] = "application/json"}, body)
-end
-function response(status) if status ~= 201 then error("answered " .. status) end end
-"#;
+const REGISTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/register.lua");
 
 /// bcrypt hashes a second, of as many threads as there are cores.
 fn bcrypt_alone(time: Duration) -> f64 {

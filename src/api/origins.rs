@@ -7,7 +7,6 @@ use poem::{
     Request, Response,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
-
 use url::Url;
 
 use super::problem::{CROSS_SITE_REQUEST, Problem};
@@ -31,7 +30,9 @@ impl Origins {
     /// The service's own origin and the others, which are written as browsers write them.
     pub(crate) fn new(own: &Url, others: &[String]) -> Self {
         let own = own.origin().ascii_serialization();
-        Self(others.iter().cloned().chain([own]).collect())
+        // A variable that is set to nothing is a list with an empty text in it.
+        let others = others.iter().filter(|origin| !origin.is_empty()).cloned();
+        Self(others.chain([own]).collect())
     }
 
     /// The origin that a request comes from, if it is one of these: compared letter by letter.

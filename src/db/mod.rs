@@ -28,7 +28,7 @@ pub use migrations::{Direction, MigrationState};
 /// that is as good as down for whoever is waiting.
 const QUESTION_LIMIT: Duration = Duration::from_millis(2500);
 
-/// How long a change may be tried that has to wait for other processes: at the start.
+/// How long one waits at the start for a database that is down or that another process has locked.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long one pauses between two tries.
@@ -137,7 +137,8 @@ fn is_unavailable(err: &DbErr) -> bool {
                 .try_downcast_ref::<sea_orm::SqlxSqliteError>()
                 .is_some()
             {
-                // The low byte is the primary code: busy, locked, read-only, I/O error, full. Source: https://www.sqlite.org/rescode.html
+                // The low byte is the primary code: busy, locked, read-only, I/O error, full.
+                // Source: https://www.sqlite.org/rescode.html
                 matches!(
                     code.parse::<u32>().map(|code| code & 0xff),
                     Ok(5 | 6 | 8 | 10 | 13)

@@ -177,6 +177,21 @@ async fn a_preflight_is_answered_and_tells_strangers_nothing(database: TestDatab
     assert_eq!(stranger.header("vary"), "Origin");
 }
 
+#[apply(on_both_databases)]
+async fn an_empty_list_of_origins_allows_nobody(database: TestDatabase) {
+    let app = TestApp::with(database, &["--allowed-origins", ""]).await;
+    for origin in ["", FRONTEND] {
+        let answer = register(&app, &[("origin", origin)]).await;
+        answer.assert_problem(403, "cross-site-request");
+        assert_eq!(answer.header("access-control-allow-origin"), "");
+        assert!(
+            !answer
+                .headers
+                .contains_key("access-control-allow-credentials")
+        );
+    }
+}
+
 #[apply(once)]
 async fn what_is_no_origin_stops_the_start() {
     for origins in [
