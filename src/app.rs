@@ -1,22 +1,25 @@
 //! The service as a whole: settings, database, [`Auth`] and the HTTP API, joined.
 
-use std::{io, net::SocketAddr};
+use std::{error::Error, io, net::SocketAddr, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::MissedTickBehavior};
 
 use crate::{
-    api::{self, Origins},
+    api,
     auth::Auth,
     config::{Settings, SettingsError},
     db::{DB, DbError},
     server,
 };
 
+/// How often what is over is swept.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+
 /// A service that has its port and its database, and is ready to answer.
 pub struct App {
     listener: TcpListener,
     auth: Auth,
-    origins: Origins,
+    settings: Settings,
 }
 
 /// Why the service did not start.
@@ -55,8 +58,8 @@ impl App {
             .map_err(|err| StartError::Listen(address, err))?;
         Ok(Self {
             listener,
-            auth: Auth::new(db, (&settings.password).into()),
-            origins: Origins::new(&settings.public_url, &settings.allowed_origins),
+            auth: Auth::new(db, settings.into()),
+            settings: settings.clone(),
         })
     }
 
@@ -76,7 +79,32 @@ impl App {
 
     /// Answers requests until `stop` is ready; then takes no more, lets those that are under way end, for
     /// 10 s at most, and returns.
+    ///
+    /// Meanwhile it sweeps what is over.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        server::serve(self.listener, api::endpoint(&self.auth, self.origins), stop).await;
+        let endpoint = api::endpoint(&self.auth, &self.settings);
+        tokio::select! {
+            () = server::serve(self.listener, endpoint, stop) => {}
+            () = sweep(&self.auth) => {}
+        }
+    }
+}
+
+/// Deletes sessions that are over, for ever.
+async fn sweep(auth: &Auth) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let outcome = loop {
+            match auth.sweep_sessions().await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(err) => break Err(err),
+            }
+        };
+        if let Err(err) = outcome {
+            tracing::warn!(error = &err as &dyn Error, "expired sessions are not swept");
+        }
     }
 }

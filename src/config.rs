@@ -4,11 +4,17 @@
 //! comments here.
 
 use std::{
-    fmt, fs::OpenOptions, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
+    fmt,
+    fs::OpenOptions,
+    net::{IpAddr, SocketAddr},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use ipnet::IpNet;
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use url::{Host, Url};
 
@@ -170,6 +176,76 @@ pub struct PasswordSettings {
     pub min_score: u8,
 }
 
+/// How long a sign-in lasts.
+#[derive(Args, Clone, Debug)]
+pub struct SessionSettings {
+    /// How long a session lasts that is not used, as 30m or 7d
+    #[arg(
+        id = "BIENVENUE_SESSION_IDLE",
+        long = "session-idle",
+        env = "BIENVENUE_SESSION_IDLE",
+        default_value = "7d",
+        value_parser = duration
+    )]
+    pub idle: Duration,
+    /// How long a session lasts at most, however much it is used
+    #[arg(
+        id = "BIENVENUE_SESSION_LIFETIME",
+        long = "session-lifetime",
+        env = "BIENVENUE_SESSION_LIFETIME",
+        default_value = "30d",
+        value_parser = duration
+    )]
+    pub lifetime: Duration,
+}
+
+/// The longest time that a setting takes: ten years, less leap days. More is most likely a slip, and some day no date.
+pub(crate) const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
+
+/// Reads a length of time with its unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| "write a number and its unit, as 90s, 30m, 12h or 7d".to_owned())?;
+    if duration < Duration::from_secs(1) {
+        return Err("it must be a second at least".to_owned());
+    }
+    if duration > LONGEST_DURATION {
+        return Err("it can be 3650d at most".to_owned());
+    }
+    Ok(duration)
+}
+
+/// The proxies whose word is taken for where a request comes from.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Whether an address is one of theirs. An IPv4 address is to be given as such, not mapped into IPv6.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl FromStr for TrustedProxies {
+    type Err = String;
+
+    /// Reads addresses and networks, separated by commas.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let entries = text.split(',').map(str::trim);
+        let networks = entries.filter(|entry| !entry.is_empty()).map(|entry| {
+            let address = entry.parse::<IpAddr>();
+            address
+                .map(|address| address.to_canonical().into())
+                .or_else(|_| entry.parse::<IpNet>())
+                .map_err(|_| {
+                    format!("{entry:?} is neither an address nor a network, as 10.0.0.1 and 10.0.0.0/8 are")
+                })
+        });
+        Ok(Self(networks.collect::<Result<_, _>>()?))
+    }
+}
+
 /// How the log is written. What is written is set by `RUST_LOG`.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -238,9 +314,19 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub allowed_origins: Vec<String>,
+    /// The addresses and networks, comma separated, of the proxies whose X-Forwarded-For is believed
+    #[arg(
+        id = "BIENVENUE_TRUSTED_PROXIES",
+        long = "trusted-proxies",
+        env = "BIENVENUE_TRUSTED_PROXIES"
+    )]
+    pub trusted_proxies: Option<TrustedProxies>,
     /// What a password must be
     #[command(flatten)]
     pub password: PasswordSettings,
+    /// How long a sign-in lasts
+    #[command(flatten)]
+    pub session: SessionSettings,
     /// How the log is written
     #[command(flatten)]
     pub log: LogSettings,

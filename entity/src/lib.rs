@@ -2,4 +2,5 @@
 //!
 //! No queries, no rules, and no `serde`: a row that can't be serialised can't leak a hash.
 
+pub mod session;
 pub mod user;

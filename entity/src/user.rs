@@ -42,7 +42,7 @@ impl fmt::Debug for Model {
     }
 }
 
-/// Users are related to nothing yet.
+/// What hangs on a user says so itself.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261122_000001_create_users;
 mod m20261122_000002_add_email_verified_at;
+mod m20261122_000003_create_sessions;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261122_000001_create_users::Migration),
             Box::new(m20261122_000002_add_email_verified_at::Migration),
+            Box::new(m20261122_000003_create_sessions::Migration),
         ]
     }
 }

@@ -165,10 +165,13 @@ fn check<T: Type>(fields: &Fields) -> Vec<FieldError> {
     for (name, value) in &fields.values {
         match schema.properties.iter().find(|(known, _)| known == name) {
             None => errors.push(wrong(name, "is not known here".to_owned())),
-            Some((_, MetaSchemaRef::Inline(property))) if !is_of(property, value) => {
-                errors.push(wrong(name, format!("must be a {}", property.ty)));
+            Some((_, property)) => {
+                if let Some(property) = resolve(&registry, property)
+                    && !is_of(property, value)
+                {
+                    errors.push(wrong(name, format!("must be {}", wanted(property))));
+                }
             }
-            Some(_) => {}
         }
     }
     for name in &schema.required {
@@ -180,9 +183,21 @@ fn check<T: Type>(fields: &Fields) -> Vec<FieldError> {
     errors
 }
 
-/// Whether a value has the JSON type that the documentation gives.
+/// What the documentation says of a field, in its own place or in the one that it refers to.
+fn resolve<'a>(registry: &'a Registry, field: &'a MetaSchemaRef) -> Option<&'a MetaSchema> {
+    match field {
+        MetaSchemaRef::Reference(name) => registry.schemas.get(name),
+        // A reference with something to add, as a default: the first of the two.
+        MetaSchemaRef::Inline(schema) => match schema.all_of.first() {
+            Some(referred) => resolve(registry, referred),
+            None => Some(schema),
+        },
+    }
+}
+
+/// Whether a value has the JSON type that the documentation gives, and is one of those that it lists.
 fn is_of(schema: &MetaSchema, value: &Value) -> bool {
-    match value {
+    let has_type = match value {
         Value::Null => schema.nullable,
         Value::Bool(_) => schema.ty == "boolean",
         Value::Number(number) => {
@@ -191,5 +206,15 @@ fn is_of(schema: &MetaSchema, value: &Value) -> bool {
         Value::String(_) => schema.ty == "string",
         Value::Array(_) => schema.ty == "array",
         Value::Object(_) => schema.ty == "object",
+    };
+    has_type && (schema.enum_items.is_empty() || schema.enum_items.contains(value))
+}
+
+/// What a field is to be, in words.
+fn wanted(schema: &MetaSchema) -> String {
+    if schema.enum_items.is_empty() {
+        return format!("a {}", schema.ty);
     }
+    let items: Vec<_> = schema.enum_items.iter().map(Value::to_string).collect();
+    items.join(" or ")
 }

@@ -13,6 +13,7 @@ use poem::{
     error::{MethodNotAllowedError, NotFoundError},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
+use poem_openapi::error::ParsePathError;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -194,6 +195,10 @@ fn problem_of(err: &poem::Error) -> Problem {
     // A method of a path that only poem's router reads as ours: nothing that was documented.
     if err.is::<NotFoundError>() || err.is::<MethodNotAllowedError>() {
         return Problem::new(&NOT_FOUND, "No operation has this path.");
+    }
+    // Nothing has a name that is not even of the form of names.
+    if err.is::<ParsePathError>() {
+        return Problem::new(&NOT_FOUND, "There is nothing of this name.");
     }
     match err.status() {
         StatusCode::NOT_FOUND => Problem::new(&NOT_FOUND, "There is nothing of this name."),

@@ -21,7 +21,12 @@ use serde_json::{Value, json};
 
 /// What the whole document begins with.
 const DESCRIPTION: &str = "\
-Accounts for your application: registration, and soon all that follows from it.
+Accounts for your application: people register, sign in on any number of devices, see where they are signed \
+in, and change or close their account.
+
+Who is signed in shows it with each request, in one of two ways. A browser sends the cookie that the sign-in \
+set, and needs no code for that. Anybody else asks for the token at the sign-in, and sends it as `Authorization: \
+Bearer`. To try it here, sign in below: from then on the cookie is sent; or press Authorize and paste a token.
 
 Bodies are JSON objects in UTF-8. A field that is unknown or repeated is an error, so that a misspelt one is \
 never silently ignored. Times are RFC 3339 in UTC.

@@ -4,25 +4,33 @@
 //! its path, is in `conventions`.
 
 mod body;
+mod caller;
+mod client;
 mod conventions;
+mod cookie;
 mod docs;
 mod origins;
 mod problem;
 mod service;
+mod sessions;
 mod users;
+mod values;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use poem::{Endpoint, EndpointExt as _, Response, Route};
+use poem::{Endpoint, EndpointExt as _, Request, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
-use serde_json::Value;
 
-use crate::auth::Auth;
+use crate::{
+    auth::Auth,
+    config::{Settings, TrustedProxies},
+};
 use conventions::{Allowed, Edge};
+use cookie::SessionCookie;
 use docs::Document;
-pub(crate) use origins::Origins;
+use origins::Origins;
 use service::ServiceApi;
+use sessions::SessionsApi;
 use users::UsersApi;
 
 /// What belongs together in the documentation.
@@ -30,28 +38,51 @@ use users::UsersApi;
 enum Tag {
     /// Opening and keeping an account.
     Accounts,
+    /// Signing in and out, on any number of devices.
+    Sessions,
     /// The service itself: is it up, and what do its problems mean?
     Service,
 }
 
-/// A time as the API gives all times: RFC 3339 in UTC, with a `Z`.
-#[expect(clippy::unnecessary_wraps, reason = "the signature is poem-openapi's")]
-fn time(time: &DateTime<Utc>) -> Option<Value> {
-    Some(time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into())
+/// All operations.
+type Operations = (ServiceApi, UsersApi, SessionsApi);
+
+/// What is asked to find out who sent a request, and from where. Every request has it.
+struct Context {
+    auth: Auth,
+    cookie: SessionCookie,
+    proxies: TrustedProxies,
 }
 
-/// All operations.
-type Operations = (ServiceApi, UsersApi);
+impl Context {
+    fn of(request: &Request) -> &Self {
+        let context = request.data::<Arc<Self>>();
+        context.expect("the endpoint gives it to every request")
+    }
+}
 
 /// Everything that is answered, at every path.
-pub(crate) fn endpoint(auth: &Auth, origins: Origins) -> impl Endpoint<Output = Response> + use<> {
-    let operations: Operations = (ServiceApi::new(auth.clone()), UsersApi::new(auth.clone()));
+pub(crate) fn endpoint(
+    auth: &Auth,
+    settings: &Settings,
+) -> impl Endpoint<Output = Response> + use<> {
+    let cookie = SessionCookie::new(settings.is_local(), settings.session.lifetime);
+    let operations: Operations = (
+        ServiceApi::new(auth.clone()),
+        UsersApi::new(auth.clone()),
+        SessionsApi::new(auth.clone(), cookie),
+    );
+    let context = Arc::new(Context {
+        auth: auth.clone(),
+        cookie,
+        proxies: settings.trusted_proxies.clone().unwrap_or_default(),
+    });
     let document = Document::of::<Operations>();
     let edge = Arc::new(Edge {
         allowed: Allowed::by(&document),
-        origins,
+        origins: Origins::new(&settings.public_url, &settings.allowed_origins),
     });
-    let operations = OpenApiService::new(operations, "", "");
+    let operations = OpenApiService::new(operations, "", "").data(context);
     document
         .add_to(Route::new())
         .nest_no_strip("/", operations)

@@ -24,11 +24,11 @@ const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// The origins whose pages may call the service.
 #[derive(Clone, Debug)]
-pub(crate) struct Origins(Vec<String>);
+pub(super) struct Origins(Vec<String>);
 
 impl Origins {
     /// The service's own origin and the others, which are written as browsers write them.
-    pub(crate) fn new(own: &Url, others: &[String]) -> Self {
+    pub(super) fn new(own: &Url, others: &[String]) -> Self {
         let own = own.origin().ascii_serialization();
         // A variable that is set to nothing is a list with an empty text in it.
         let others = others.iter().filter(|origin| !origin.is_empty()).cloned();

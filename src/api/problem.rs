@@ -4,7 +4,7 @@ use std::{borrow::Cow, error::Error, fmt::Write as _, marker::PhantomData, time:
 
 use poem::{
     IntoResponse, Response,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
     ApiResponse, Object,
@@ -14,7 +14,7 @@ use poem_openapi::{
     types::{ToJSON as _, Type as _},
 };
 
-use crate::auth::DbError;
+use crate::auth::{DbError, HashingError};
 
 /// The media type of every problem.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -52,6 +52,24 @@ problem_types! {
          of the address is none that is known.",
         "Compare the request with the documentation of the operation. For a body, `errors` names each field \
          that is wrong.";
+    NOT_SIGNED_IN: "not-signed-in", UNAUTHORIZED,
+        "Nobody is signed in",
+        "The request shows no session, or one that is unknown, has expired, or was ended.",
+        "Sign in with `POST /sessions`. Then send the cookie that it sets, or its token as `Authorization: Bearer`; \
+         where there is such a header the cookie is ignored.";
+    INVALID_CREDENTIALS: "invalid-credentials", UNAUTHORIZED,
+        "Wrong email or password",
+        "No account has this email address and this password. Which of the two is wrong is not said, so that nobody \
+         learns who has an account.",
+        "Check both. A password that is forgotten can be reset.";
+    WRONG_PASSWORD: "wrong-password", FORBIDDEN,
+        "Wrong password",
+        "What was given as the current password to confirm a change is not the password of the account.",
+        "Give the password with which you sign in.";
+    SIGN_IN_AGAIN: "sign-in-again", FORBIDDEN,
+        "The password must be given again",
+        "This can't be undone, so it needs the password to have been given in the last 10 minutes.",
+        "Sign in again, and repeat the request with the new session.";
     CROSS_SITE_REQUEST: "cross-site-request", FORBIDDEN,
         "This page may not call the service",
         "A browser says that the request comes from a page of another site, which is not on the list of \
@@ -142,13 +160,12 @@ impl Problem {
         Self::new(&INTERNAL_ERROR, "The fault has been written down.")
     }
 
-    /// More to do than can be done, for about so long.
-    pub(super) fn overloaded(wait: Duration) -> Self {
+    /// No session, or none that is good.
+    pub(super) fn not_signed_in() -> Self {
         Self::new(
-            &OVERLOADED,
-            "Too many requests are waiting. Try again a little later.",
+            &NOT_SIGNED_IN,
+            "Sign in first: the request shows no session that is good.",
         )
-        .retry_after(wait)
     }
 
     /// No database, or none that can be used.
@@ -167,6 +184,19 @@ impl Problem {
         Self {
             retry_after: wait,
             ..self
+        }
+    }
+}
+
+impl From<HashingError> for Problem {
+    fn from(err: HashingError) -> Self {
+        match err {
+            HashingError::Overloaded(wait) => Self::new(
+                &OVERLOADED,
+                "Too many requests are waiting. Try again a little later.",
+            )
+            .retry_after(wait),
+            HashingError::Failed => Self::internal(&err),
         }
     }
 }
@@ -195,6 +225,12 @@ impl IntoResponse for Problem {
             .status(self.of.status)
             .content_type(CONTENT_TYPE)
             .body(body.to_json_string());
+        if self.of.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
+        }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response
@@ -241,6 +277,8 @@ pub(super) struct FieldError {
 pub(super) trait Operation {
     /// What it can be refused with, beside what every operation can.
     const PROBLEMS: &'static [&'static ProblemType];
+    /// Whether it is for those who are signed in.
+    const NEEDS_SESSION: bool = false;
     /// Whether it takes a body, which can be refused for what it is.
     const TAKES_BODY: bool = false;
     /// Whether it changes something, and so is refused to pages of other sites.
@@ -249,6 +287,9 @@ pub(super) trait Operation {
 
 /// The problems that any operation can end in.
 const ALWAYS: &[&ProblemType] = &[&INTERNAL_ERROR, &OVERLOADED];
+
+/// The problems that any operation for those who are signed in can end in.
+const WITH_SESSION: &[&ProblemType] = &[&NOT_SIGNED_IN, &DATABASE_UNAVAILABLE];
 
 /// The problems that any operation that changes something can end in.
 const WITH_CHANGE: &[&ProblemType] = &[&CROSS_SITE_REQUEST];
@@ -284,13 +325,14 @@ impl<O> From<Refused<O>> for poem::Error {
 
 impl<O: Operation> ApiResponse for Refused<O> {
     fn meta() -> MetaResponses {
-        let with_body = if O::TAKES_BODY { WITH_BODY } else { &[] };
-        let with_change = if O::CHANGES_SOMETHING {
-            WITH_CHANGE
-        } else {
-            &[]
-        };
-        let mut problems = [with_body, with_change, O::PROBLEMS, ALWAYS].concat();
+        let mut problems = [O::PROBLEMS, ALWAYS].concat();
+        for (applies, also) in [
+            (O::NEEDS_SESSION, WITH_SESSION),
+            (O::TAKES_BODY, WITH_BODY),
+            (O::CHANGES_SOMETHING, WITH_CHANGE),
+        ] {
+            problems.extend(also.iter().filter(|_| applies));
+        }
         problems.sort_by_key(|problem| problem.status.as_u16());
         let responses = problems
             .chunk_by(|one, next| one.status == next.status)
@@ -317,12 +359,12 @@ fn document(problems: &[&ProblemType]) -> Option<MetaResponse> {
             problem.name, problem.title
         );
     }
-    let retry_after = MetaHeader {
-        name: "Retry-After".to_owned(),
-        description: Some("Try again after so many seconds.".to_owned()),
+    let header = |name: &str, description: &str, ty| MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
         required: false,
         deprecated: false,
-        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("integer"))),
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new(ty))),
     };
     Some(MetaResponse {
         // The document is made a few times when the service starts, and the registry takes nothing else.
@@ -333,10 +375,16 @@ fn document(problems: &[&ProblemType]) -> Option<MetaResponse> {
             content_type: CONTENT_TYPE,
             schema: ProblemBody::schema_ref(),
         }],
-        headers: if status == StatusCode::SERVICE_UNAVAILABLE {
-            vec![retry_after]
-        } else {
-            Vec::new()
+        headers: match status {
+            StatusCode::SERVICE_UNAVAILABLE => vec![header(
+                "Retry-After",
+                "Try again after so many seconds.",
+                "integer",
+            )],
+            StatusCode::UNAUTHORIZED => {
+                vec![header("WWW-Authenticate", "Always `Bearer`.", "string")]
+            }
+            _ => Vec::new(),
         },
     })
 }

@@ -1,24 +1,30 @@
 //! Accounts.
 
-use chrono::{DateTime, Utc};
-use entity::user;
+#![expect(clippy::unused_async, reason = "poem-openapi awaits every operation")]
+
+use entity::{session, user};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     payload::Json,
     types::{Example, Password},
 };
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
     Tag,
     body::Body,
+    caller::Caller,
     problem::{
         DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_EMAIL, INVALID_PASSWORD, Operation, Problem,
-        ProblemType, Refused, WEAK_PASSWORD,
+        ProblemType, Refused, SIGN_IN_AGAIN, WEAK_PASSWORD, WRONG_PASSWORD,
     },
-    time,
+    sessions::Session,
+    values::{OrNull, Time},
 };
-use crate::auth::{Auth, PasswordError, RegisterError};
+use crate::auth::{
+    Auth, ChangePasswordError, DeleteUserError, Export, PasswordError, RegisterError, WeakPassword,
+};
 
 pub(super) struct UsersApi {
     auth: Auth,
@@ -48,7 +54,7 @@ impl Example for Registration {
 
 /// An account.
 #[derive(Object)]
-struct User {
+pub(super) struct User {
     /// Never changes, and is never given to another account.
     id: i64,
     /// The address, in the form in which it is kept.
@@ -56,8 +62,7 @@ struct User {
     /// Whether the owner has shown that mail to this address arrives.
     email_verified: bool,
     /// When the account was opened.
-    #[oai(serialize_with = "time")]
-    created_at: DateTime<Utc>,
+    created_at: Time,
 }
 
 impl From<user::Model> for User {
@@ -66,7 +71,7 @@ impl From<user::Model> for User {
             id: user.id,
             email: user.email,
             email_verified: user.email_verified_at.is_some(),
-            created_at: user.created_at,
+            created_at: user.created_at.into(),
         }
     }
 }
@@ -76,6 +81,149 @@ enum Registered {
     /// The account is open.
     #[oai(status = 201)]
     Created(Json<User>),
+}
+
+#[derive(ApiResponse)]
+enum Shown {
+    /// The account of the caller.
+    #[oai(status = 200)]
+    Ok(Json<User>),
+}
+
+/// Which password to change, and to what.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct PasswordChange {
+    /// The password as it is.
+    current_password: Password,
+    /// The password as it is to be, for which the rules of registration hold.
+    new_password: Password,
+}
+
+impl Example for PasswordChange {
+    /// One that works when it is tried out.
+    fn example() -> Self {
+        Self {
+            current_password: Password("correct horse battery".to_owned()),
+            new_password: Password("incorrect donkey charger".to_owned()),
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum PasswordChanged {
+    /// Changed, for a caller that sent the token: the session, with its new token.
+    #[oai(status = 200)]
+    Ok(Json<Session>),
+    /// Changed, for a caller that sent the cookie.
+    #[oai(status = 204)]
+    NoContent(
+        /// The cookie with the new token.
+        #[oai(header = "Set-Cookie")]
+        String,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Deleted {
+    /// The account is closed, and everything that hung on it is gone.
+    #[oai(status = 204)]
+    NoContent(
+        /// Clears the cookie, where there was one.
+        #[oai(header = "Set-Cookie")]
+        Option<String>,
+    ),
+}
+
+/// Everything that the service keeps about somebody, but for hashes.
+#[derive(Object)]
+struct AccountExport {
+    /// When this was put together.
+    exported_at: Time,
+    /// The account.
+    user: ExportedUser,
+    /// Its sessions, the newest first. Those that are over are deleted within two minutes.
+    sessions: Vec<ExportedSession>,
+}
+
+/// An account, with all that is kept of it.
+#[derive(Object)]
+struct ExportedUser {
+    /// Never changes, and is never given to another account.
+    id: i64,
+    /// The address, in the form in which it is kept.
+    email: String,
+    /// When its owner showed that mail to this address arrives.
+    email_verified_at: OrNull<Time>,
+    /// The newest session.
+    session_id: OrNull<String>,
+    /// When the account was opened.
+    created_at: Time,
+    /// When anything of this was last changed.
+    updated_at: Time,
+}
+
+/// A sign-in, with all that is kept of it.
+#[derive(Object)]
+struct ExportedSession {
+    /// Names the session.
+    id: Uuid,
+    /// When its owner signed in.
+    created_at: Time,
+    /// When its owner last gave the password.
+    authenticated_at: Time,
+    /// When it was last used, give or take a minute.
+    last_seen_at: Time,
+    /// When it ends, however much it is used.
+    expires_at: Time,
+    /// The address from which its owner signed in, where it is known.
+    ip: OrNull<String>,
+    /// What the browser or program said of itself then.
+    user_agent: OrNull<String>,
+}
+
+impl From<Export> for AccountExport {
+    fn from(export: Export) -> Self {
+        Self {
+            exported_at: export.exported_at.into(),
+            user: export.user.into(),
+            sessions: export.sessions.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<user::Model> for ExportedUser {
+    fn from(user: user::Model) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            email_verified_at: user.email_verified_at.into(),
+            session_id: user.session_id.into(),
+            created_at: user.created_at.into(),
+            updated_at: user.updated_at.into(),
+        }
+    }
+}
+
+impl From<session::Model> for ExportedSession {
+    fn from(session: session::Model) -> Self {
+        Self {
+            id: session.id,
+            created_at: session.created_at.into(),
+            authenticated_at: session.authenticated_at.into(),
+            last_seen_at: session.last_seen_at.into(),
+            expires_at: session.expires_at.into(),
+            ip: session.ip.into(),
+            user_agent: session.user_agent.into(),
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum Exported {
+    /// Everything, as JSON.
+    #[oai(status = 200)]
+    Ok(Json<AccountExport>),
 }
 
 struct Register;
@@ -91,17 +239,83 @@ impl Operation for Register {
     const CHANGES_SOMETHING: bool = true;
 }
 
+/// An operation that shows the account of who is signed in.
+struct Show;
+impl Operation for Show {
+    const PROBLEMS: &'static [&'static ProblemType] = &[];
+    const NEEDS_SESSION: bool = true;
+}
+
+struct ChangePassword;
+impl Operation for ChangePassword {
+    const PROBLEMS: &'static [&'static ProblemType] =
+        &[&WRONG_PASSWORD, &WEAK_PASSWORD, &INVALID_PASSWORD];
+    const NEEDS_SESSION: bool = true;
+    const TAKES_BODY: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
+struct Delete;
+impl Operation for Delete {
+    const PROBLEMS: &'static [&'static ProblemType] = &[&SIGN_IN_AGAIN];
+    const NEEDS_SESSION: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
+impl From<PasswordError> for Problem {
+    fn from(err: PasswordError) -> Self {
+        match err {
+            PasswordError::Cost(_) => Self::internal(&err),
+            PasswordError::TooLong | PasswordError::Nul => {
+                Self::new(&INVALID_PASSWORD, err.to_string())
+            }
+        }
+    }
+}
+
+impl From<WeakPassword> for Problem {
+    fn from(err: WeakPassword) -> Self {
+        Self::new(&WEAK_PASSWORD, err.to_string())
+    }
+}
+
 impl From<RegisterError> for Problem {
     fn from(err: RegisterError) -> Self {
         match err {
             RegisterError::InvalidEmail(err) => Self::new(&INVALID_EMAIL, err.to_string()),
-            RegisterError::InvalidPassword(err @ PasswordError::Cost(_)) => Self::internal(&err),
-            RegisterError::InvalidPassword(err) => Self::new(&INVALID_PASSWORD, err.to_string()),
-            RegisterError::WeakPassword(err) => Self::new(&WEAK_PASSWORD, err.to_string()),
+            RegisterError::InvalidPassword(err) => err.into(),
+            RegisterError::WeakPassword(err) => err.into(),
             RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
-            RegisterError::Overloaded(wait) => Self::overloaded(wait),
-            RegisterError::Hashing(err) => Self::internal(&err),
+            RegisterError::Hashing(err) => err.into(),
             RegisterError::Db(err) => err.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Problem {
+    fn from(err: ChangePasswordError) -> Self {
+        match err {
+            ChangePasswordError::NotSignedIn => Self::not_signed_in(),
+            ChangePasswordError::WrongPassword => {
+                Self::new(&WRONG_PASSWORD, "This is not your current password.")
+            }
+            ChangePasswordError::InvalidPassword(err) => err.into(),
+            ChangePasswordError::WeakPassword(err) => err.into(),
+            ChangePasswordError::Hashing(err) => err.into(),
+            ChangePasswordError::Db(err) => err.into(),
+        }
+    }
+}
+
+impl From<DeleteUserError> for Problem {
+    fn from(err: DeleteUserError) -> Self {
+        match err {
+            DeleteUserError::NotSignedIn => Self::not_signed_in(),
+            DeleteUserError::SignInAgain => Self::new(
+                &SIGN_IN_AGAIN,
+                "Sign in again first: to close the account, give its password.",
+            ),
+            DeleteUserError::Db(err) => err.into(),
         }
     }
 }
@@ -131,5 +345,75 @@ impl UsersApi {
         let password = Zeroizing::new(password.0);
         let user = self.auth.register_user(&email, &password).await?;
         Ok(Registered::Created(Json(user.into())))
+    }
+
+    /// Who am I?
+    ///
+    /// The account of the caller.
+    #[oai(
+        path = "/users/me",
+        method = "get",
+        operation_id = "get_account",
+        tag = "Tag::Accounts"
+    )]
+    async fn get_account(&self, caller: Caller) -> Result<Shown, Refused<Show>> {
+        Ok(Shown::Ok(Json(caller.current.user.into())))
+    }
+
+    /// Change my password
+    ///
+    /// Every other session of the caller ends. This one goes on with a new token: what opened it before opens nothing.
+    #[oai(
+        path = "/users/me/password",
+        method = "put",
+        operation_id = "change_password",
+        tag = "Tag::Accounts"
+    )]
+    async fn change_password(
+        &self,
+        caller: Caller,
+        change: Body<PasswordChange>,
+    ) -> Result<PasswordChanged, Refused<ChangePassword>> {
+        let current_password = Zeroizing::new(change.0.current_password.0);
+        let new_password = Zeroizing::new(change.0.new_password.0);
+        let signed_in = self
+            .auth
+            .change_password(&caller.current, &current_password, &new_password)
+            .await?;
+        Ok(match caller.cookie_holding(&signed_in.token) {
+            Some(cookie) => PasswordChanged::NoContent(cookie),
+            None => PasswordChanged::Ok(Json(
+                Session::current(signed_in.current.session).with_token(&signed_in.token),
+            )),
+        })
+    }
+
+    /// Close my account
+    ///
+    /// For good, with all that hangs on it. It needs the password to have been given in the last 10 minutes: at the sign-in,
+    /// or at a password change.
+    #[oai(
+        path = "/users/me",
+        method = "delete",
+        operation_id = "delete_account",
+        tag = "Tag::Accounts"
+    )]
+    async fn delete_account(&self, caller: Caller) -> Result<Deleted, Refused<Delete>> {
+        self.auth.delete_user(&caller.current).await?;
+        Ok(Deleted::NoContent(caller.cookie_cleared()))
+    }
+
+    /// Take my data
+    ///
+    /// Everything that the service keeps about the caller, but for hashes of passwords and tokens.
+    #[oai(
+        path = "/users/me/export",
+        method = "get",
+        operation_id = "export_account",
+        tag = "Tag::Accounts"
+    )]
+    async fn export_account(&self, caller: Caller) -> Result<Exported, Refused<Show>> {
+        let export = self.auth.export(&caller.current).await?;
+        Ok(Exported::Ok(Json(export.into())))
     }
 }

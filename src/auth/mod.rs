@@ -6,22 +6,33 @@
 mod email;
 mod hashing;
 mod password;
+mod sessions;
+mod token;
 mod users;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 pub use email::{Email, EmailError};
 pub use hashing::HashingError;
 pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
-pub use users::RegisterError;
+pub use sessions::{
+    Client, CurrentSession, EndSessionError, Session, SessionError, SignInError, SignedIn,
+};
+pub use token::Token;
+use tokio::sync::Semaphore;
+pub use users::{ChangePasswordError, DeleteUserError, Export, RegisterError};
 
 use hashing::HashingThreads;
 
 pub use crate::db::DbError;
 use crate::{
-    config::PasswordSettings,
+    config::{LONGEST_DURATION, Settings},
     db::{DB, MigrationState},
 };
+
+/// How many notes that a session is in use are written at once; who comes when there are so many isn't noted.
+const NOTES: usize = 4;
 
 /// What is asked of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,25 +43,48 @@ pub struct Policy {
     pub password_min_length: usize,
     /// How hard a password must be to guess: zxcvbn's scale from 0 (asks for nothing) to 4.
     pub password_min_score: u8,
+    /// How long a session lasts that is not used: ten years at most, and more is taken for that.
+    pub session_idle: Duration,
+    /// How long a session lasts, however much it is used: ten years at most, and more is taken for that.
+    pub session_lifetime: Duration,
+}
+
+impl Policy {
+    fn idle(self) -> TimeDelta {
+        time_delta(self.session_idle)
+    }
+
+    fn lifetime(self) -> TimeDelta {
+        time_delta(self.session_lifetime)
+    }
+}
+
+fn time_delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration.min(LONGEST_DURATION)).expect("ten years are no overflow")
 }
 
 impl Default for Policy {
-    /// Cost 12, 8 characters, score 3: what NIST SP 800-63B and OWASP ask for at least.
+    /// Cost 12, 8 characters, score 3: what NIST SP 800-63B and OWASP ask for at least. Sessions last 7 days unused, and 30
+    /// days altogether.
     fn default() -> Self {
         Self {
             bcrypt_cost: 12,
             password_min_length: 8,
             password_min_score: 3,
+            session_idle: Duration::from_hours(7 * 24),
+            session_lifetime: Duration::from_hours(30 * 24),
         }
     }
 }
 
-impl From<&PasswordSettings> for Policy {
-    fn from(settings: &PasswordSettings) -> Self {
+impl From<&Settings> for Policy {
+    fn from(settings: &Settings) -> Self {
         Self {
-            bcrypt_cost: settings.bcrypt_cost,
-            password_min_length: settings.min_length,
-            password_min_score: settings.min_score,
+            bcrypt_cost: settings.password.bcrypt_cost,
+            password_min_length: settings.password.min_length,
+            password_min_score: settings.password.min_score,
+            session_idle: settings.session.idle,
+            session_lifetime: settings.session.lifetime,
         }
     }
 }
@@ -61,6 +95,7 @@ pub struct Auth {
     db: DB,
     policy: Policy,
     hashing: Arc<HashingThreads>,
+    notes: Arc<Semaphore>,
 }
 
 impl Auth {
@@ -75,6 +110,7 @@ impl Auth {
             db,
             policy,
             hashing: Arc::new(HashingThreads::start()),
+            notes: Arc::new(Semaphore::new(NOTES)),
         }
     }
 

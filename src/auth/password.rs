@@ -1,6 +1,6 @@
 //! Passwords: what is one, which are good enough, and their hashes.
 
-use std::fmt;
+use std::{fmt, hint::black_box};
 
 use base64::{
     Engine as _, alphabet,
@@ -9,13 +9,14 @@ use base64::{
         general_purpose::{NO_PAD, STANDARD},
     },
 };
-use bcrypt::Version;
+use bcrypt::{HashParts, Version};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 use zxcvbn::zxcvbn;
 
-use super::{Email, Policy};
+use super::Policy;
 
 /// The longest password, in bytes: long for a person, short for a hash function.
 const LONGEST: usize = 1024;
@@ -27,8 +28,19 @@ const JUDGED: usize = 40;
 /// What bcrypt looks at of a password, in bytes; it ignores the rest.
 const BCRYPT_SEES: usize = 72;
 
-/// Base64 with bcrypt's own alphabet, in which salts and digests are written.
-const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
+/// Base64 with bcrypt's own alphabet, in which salts and digests are written. The last letter of each has bits to
+/// spare, which some programs fill with what happens to be there.
+const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::BCRYPT,
+    NO_PAD.with_decode_allow_trailing_bits(true),
+);
+
+/// How long salts and digests are in it.
+const SALT_LENGTH: usize = 22;
+const DIGEST_LENGTH: usize = 31;
+
+/// The highest cost of a hash that is verified: at 15 it takes 2.5 s, and each step up doubles that.
+const HIGHEST_COST: u32 = 15;
 
 /// A text that can be some account's password. Not printed, and wiped from memory after use.
 pub(crate) struct Password(Zeroizing<String>);
@@ -85,13 +97,12 @@ impl Password {
     pub(crate) fn check_guessability(
         &self,
         policy: Policy,
-        email: &Email,
+        address: &str,
     ) -> Result<(), WeakPassword> {
         if policy.password_min_score == 0 {
             return Ok(());
         }
         // The address, its two halves, and the words in it.
-        let address = email.as_str();
         let words = address.split(|c: char| !c.is_ascii_alphanumeric());
         let context: Vec<&str> = address.split('@').chain(words).chain([address]).collect();
         let judged = self.0.char_indices().nth(JUDGED).map(|(end, _)| end);
@@ -157,31 +168,153 @@ pub fn hash_password(password: &str, cost: u32) -> Result<PasswordHash, Password
 }
 
 pub(crate) fn hash(password: &Password, cost: u32) -> Result<PasswordHash, PasswordError> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).expect("the system has random numbers");
-    let bcrypt = |bytes: &[u8]| {
-        // The plain function refuses 72 bytes; this one would cut more, of which there are none here.
-        bcrypt::hash_with_salt(bytes, cost, salt).map_err(|_| PasswordError::Cost(cost))
-    };
+    let salt = random_salt();
     Ok(PasswordHash(if password.0.len() <= BCRYPT_SEES {
-        bcrypt(password.0.as_bytes())?.format_for_version(Version::TwoB)
+        bcrypt(password.0.as_bytes(), cost, salt)?.format_for_version(Version::TwoB)
     } else {
-        let salt = BCRYPT_BASE64.encode(salt);
-        let hash = bcrypt(prehash(password, &salt).as_bytes())?.to_string();
-        let digest = hash.rsplit(&salt).next().unwrap_or_default();
-        format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt}${digest}")
+        let salt_text = BCRYPT_BASE64.encode(salt);
+        let prehash = Prehash::Keyed.of(password, &salt_text);
+        let digest = digest(&bcrypt(prehash.as_bytes(), cost, salt)?);
+        format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt_text}${digest}")
     }))
 }
 
-/// What passlib's `bcrypt_sha256`, version 2, gives to bcrypt instead of the password: its HMAC with
-/// the salt's text as key, in base64.
+fn random_salt() -> [u8; 16] {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).expect("the system has random numbers");
+    salt
+}
+
+/// bcrypt of the first 72 bytes. (The crate's plainer function refuses 72.)
+fn bcrypt(bytes: &[u8], cost: u32, salt: [u8; 16]) -> Result<HashParts, PasswordError> {
+    bcrypt::hash_with_salt(bytes, cost, salt).map_err(|_| PasswordError::Cost(cost))
+}
+
+/// The digest of a hash, as text.
+fn digest(hash: &HashParts) -> String {
+    let mut text = hash.to_string();
+    text.split_off(text.len() - DIGEST_LENGTH)
+}
+
+/// What bcrypt is given instead of the password, so that all of it counts.
 /// Source: <https://passlib.readthedocs.io/en/stable/lib/passlib.hash.bcrypt_sha256.html>
-fn prehash(password: &Password, salt_text: &str) -> Zeroizing<String> {
-    let mut hmac = Hmac::<Sha256>::new_from_slice(salt_text.as_bytes())
-        .expect("HMAC takes keys of any length");
-    hmac.update(password.0.as_bytes());
-    let mut digest = hmac.finalize().into_bytes();
-    let text = Zeroizing::new(STANDARD.encode(digest));
-    digest.zeroize();
-    text
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prehash {
+    /// Nothing: the password itself.
+    None,
+    /// Its SHA-256 digest in base64, as the first version of passlib's `bcrypt_sha256` has it. Read and never written:
+    /// whoever has such digests from another leak can try them.
+    Plain,
+    /// Its HMAC with the salt's text as key, in base64: the second version.
+    Keyed,
+}
+
+impl Prehash {
+    fn of(self, password: &Password, salt_text: &str) -> Zeroizing<String> {
+        let mut digest = match self {
+            Self::None => return password.0.clone(),
+            Self::Plain => Sha256::digest(password.0.as_bytes()),
+            Self::Keyed => {
+                let mut hmac = Hmac::<Sha256>::new_from_slice(salt_text.as_bytes())
+                    .expect("HMAC takes keys of any length");
+                hmac.update(password.0.as_bytes());
+                hmac.finalize().into_bytes()
+            }
+        };
+        let text = Zeroizing::new(STANDARD.encode(digest));
+        digest.zeroize();
+        text
+    }
+}
+
+/// A password hash that was stored, by this service or by another before, and taken apart.
+pub(crate) struct StoredHash {
+    prehash: Prehash,
+    cost: u32,
+    salt: [u8; 16],
+    salt_text: String,
+    digest: [u8; 23],
+}
+
+impl StoredHash {
+    /// Reads `$2a$`, `$2b$` and `$2y$`, which mean the same, and both versions of passlib's `$bcrypt-sha256$`; nothing
+    /// where it is none of these, or takes too long to verify.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix('$')?.split('$');
+        let (format, parameters) = (parts.next()?, parts.next()?);
+        let (prehash, cost, salt_text, digest) = if format == "bcrypt-sha256" {
+            let keyed = parameters.strip_prefix("v=2,t=");
+            let (version, cost) = match keyed {
+                Some(parameters) => parameters.split_once(",r=")?,
+                None => parameters.split_once(',')?,
+            };
+            let prehash = keyed.map_or(Prehash::Plain, |_| Prehash::Keyed);
+            let prehash = is_version(version).then_some(prehash)?;
+            (prehash, cost, parts.next()?, parts.next()?)
+        } else {
+            let (salt_text, digest) = parts.next()?.split_at_checked(SALT_LENGTH)?;
+            is_version(format).then_some((Prehash::None, parameters, salt_text, digest))?
+        };
+        if parts.next().is_some() || !cost.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let cost = cost.parse().ok()?;
+        Some(Self {
+            prehash,
+            cost: (4..=HIGHEST_COST).contains(&cost).then_some(cost)?,
+            salt: BCRYPT_BASE64.decode(salt_text).ok()?.try_into().ok()?,
+            salt_text: salt_text.to_owned(),
+            digest: BCRYPT_BASE64.decode(digest).ok()?.try_into().ok()?,
+        })
+    }
+
+    /// 2 to the power of it are the rounds of bcrypt that it takes.
+    pub(crate) fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// Whether it is what [`hash`] would write at this cost.
+    pub(crate) fn is_current(&self, cost: u32) -> bool {
+        self.cost == cost && self.prehash != Prehash::Plain
+    }
+
+    /// Whether it is of this password. Takes as long whether it is or not.
+    fn is_of(&self, password: &Password) -> bool {
+        let bytes = self.prehash.of(password, &self.salt_text);
+        let Ok(hash) = bcrypt(bytes.as_bytes(), self.cost, self.salt) else {
+            return false;
+        };
+        let found = BCRYPT_BASE64.decode(digest(&hash)).unwrap_or_default();
+        // Of a longer password bcrypt saw the beginning alone: another could have the same.
+        let is_whole = bytes.len() <= BCRYPT_SEES;
+        is_whole & bool::from(found.ct_eq(&self.digest))
+    }
+}
+
+fn is_version(text: &str) -> bool {
+    ["2a", "2b", "2y"].contains(&text)
+}
+
+/// Whether this is the password of which there is a hash. A refusal takes as long as one hash at `cost`, also where there
+/// is no hash, or no password that anybody could have; or as long as the stored hash takes, if that is longer.
+pub(crate) fn verify(password: Option<&Password>, stored: Option<&StoredHash>, cost: u32) -> bool {
+    let (Some(password), Some(stored)) = (password, stored) else {
+        burn(password, cost);
+        return false;
+    };
+    let is_right = stored.is_of(password);
+    if !is_right {
+        // A hash at each cost from the stored one to the last below `cost`: with the one above, exactly one at `cost`.
+        for cost in stored.cost..cost {
+            burn(Some(password), cost);
+        }
+    }
+    is_right
+}
+
+/// Does the work of a hash, for nothing but the time that it takes.
+fn burn(password: Option<&Password>, cost: u32) {
+    let bytes = password.map_or(&b""[..], |password| password.0.as_bytes());
+    // With a salt that nobody knows before, no password can be the one that matches; and nobody asks.
+    let _ = black_box(bcrypt(bytes, cost, random_salt()));
 }

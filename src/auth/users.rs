@@ -1,12 +1,13 @@
-//! Accounts: who gets one.
+//! Accounts: who gets one, and what its owner may do with it.
 
-use std::time::Duration;
-
-use entity::user;
+use chrono::{DateTime, Utc};
+use entity::{session, user};
 
 use super::{
-    Auth, DbError, Email, EmailError, HashingError, PasswordError, WeakPassword,
+    Auth, CurrentSession, DbError, Email, EmailError, HashingError, PasswordError, PasswordHash,
+    Session, SignedIn, Token, WeakPassword,
     password::{self, Password},
+    sessions::stored_hash,
 };
 
 /// Why no account was made.
@@ -24,24 +25,78 @@ pub enum RegisterError {
     /// There is an account with this address.
     #[error("User {0} already exists")]
     AlreadyExists(Email),
-    /// Too much to do: worth another try after this long.
-    #[error("too many passwords wait to be hashed: about {0:?}")]
-    Overloaded(Duration),
-    /// The hash function failed, which it never does.
+    /// The password could not be hashed: too much to do, most likely.
     #[error(transparent)]
-    Hashing(HashingError),
+    Hashing(#[from] HashingError),
     /// The database has no answer.
     #[error(transparent)]
     Db(DbError),
 }
 
-impl From<HashingError> for RegisterError {
-    fn from(err: HashingError) -> Self {
+/// Why a password was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    /// The session has ended meanwhile.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// What was given as the current password is not.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The new password can be nobody's.
+    #[error(transparent)]
+    InvalidPassword(#[from] PasswordError),
+    /// The new password is not good enough.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// The password could not be hashed: too much to do, most likely.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl From<DbError> for ChangePasswordError {
+    fn from(err: DbError) -> Self {
         match err {
-            HashingError::Overloaded(wait) => Self::Overloaded(wait),
-            HashingError::Failed => Self::Hashing(err),
+            DbError::NoResultFound => Self::NotSignedIn,
+            err => Self::Db(err),
         }
     }
+}
+
+/// Why an account was not closed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteUserError {
+    /// The account is gone, and its sessions with it.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// It is too long since the password was given.
+    #[error("the password was not given in the last 10 minutes")]
+    SignInAgain,
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl From<DbError> for DeleteUserError {
+    fn from(err: DbError) -> Self {
+        match err {
+            DbError::NoResultFound => Self::NotSignedIn,
+            err => Self::Db(err),
+        }
+    }
+}
+
+/// Everything that is kept about somebody. Whoever shows it leaves out hashes and digests.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// When it was put together.
+    pub exported_at: DateTime<Utc>,
+    /// The account.
+    pub user: user::Model,
+    /// Its sessions, those included that are over and not swept yet; the newest first.
+    pub sessions: Vec<session::Model>,
 }
 
 impl Auth {
@@ -72,7 +127,7 @@ impl Auth {
         let hash = {
             let (policy, email) = (self.policy, email.clone());
             let hash = move || -> Result<_, RegisterError> {
-                password.check_guessability(policy, &email)?;
+                password.check_guessability(policy, email.as_str())?;
                 Ok(password::hash(&password, policy.bcrypt_cost)?)
             };
             self.hashing.run(self.policy.bcrypt_cost, hash).await??
@@ -82,5 +137,100 @@ impl Auth {
             Err(DbError::Conflict(_)) => Err(RegisterError::AlreadyExists(email)),
             Err(err) => Err(RegisterError::Db(err)),
         }
+    }
+
+    /// Changes the password of the caller, who gives the current one. All other sessions end; this one goes on with a new
+    /// token, and the old one opens nothing. A sign-in with the old password that is under way fails.
+    ///
+    /// # Errors
+    /// [`ChangePasswordError`]; nothing was changed then, except that after [`ChangePasswordError::Db`] with an error that
+    /// is temporary everything may be.
+    pub async fn change_password(
+        &self,
+        current: &CurrentSession,
+        current_password: &str,
+        new_password: &str,
+    ) -> Result<SignedIn, ChangePasswordError> {
+        Password::parse(new_password)?.check_length(self.policy)?;
+        let mut user = current.user.clone();
+        // The hash may be replaced meanwhile, by a sign-in that brings its cost up to date or by another change.
+        for _ in 0..2 {
+            let hash = self
+                .hash_instead(&user, current_password, new_password)
+                .await?;
+            let tx = self.db.begin().await?;
+            let locked = tx.lock_user(user.id).await?;
+            if locked.hashed_password != user.hashed_password {
+                user = locked;
+                continue;
+            }
+            let token = Token::generate();
+            let token_digest = token.digest();
+            let id = current.session.id;
+            let old_digest = current.token_digest.as_str();
+            tx.renew_session(id, old_digest, token_digest.as_str())
+                .await?;
+            tx.delete_sessions(user.id, Some(id)).await?;
+            let changes = [
+                ("hashed_password", hash.as_str().to_owned()),
+                ("session_id", id.to_string()),
+            ];
+            tx.update_user(user.id, changes).await?;
+            let (session, user) = tx.find_session(token_digest.as_str()).await?;
+            tx.commit().await?;
+            let current = CurrentSession {
+                session: Session::of(session, self.policy),
+                user,
+                token_digest,
+            };
+            return Ok(SignedIn { current, token });
+        }
+        Err(ChangePasswordError::WrongPassword)
+    }
+
+    /// Hashes a new password for somebody who knows the current one.
+    async fn hash_instead(
+        &self,
+        user: &user::Model,
+        current_password: &str,
+        new_password: &str,
+    ) -> Result<PasswordHash, ChangePasswordError> {
+        let current = Password::parse(current_password).ok();
+        let new = Password::parse(new_password)?;
+        let stored = stored_hash(user);
+        let (policy, address) = (self.policy, user.email.clone());
+        let cost = policy.bcrypt_cost;
+        let job = move || {
+            if !password::verify(current.as_ref(), stored.as_ref(), cost) {
+                return Err(ChangePasswordError::WrongPassword);
+            }
+            new.check_guessability(policy, &address)?;
+            Ok(password::hash(&new, cost)?)
+        };
+        // Two hashes: as much as one of the next cost.
+        self.hashing.run(cost + 1, job).await?
+    }
+
+    /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.
+    ///
+    /// # Errors
+    /// [`DeleteUserError`].
+    pub async fn delete_user(&self, current: &CurrentSession) -> Result<(), DeleteUserError> {
+        if !current.session.is_fresh(self.db.clock().now()) {
+            return Err(DeleteUserError::SignInAgain);
+        }
+        Ok(self.db.delete_user(current.user.id).await?)
+    }
+
+    /// Everything that is kept about the caller.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn export(&self, current: &CurrentSession) -> Result<Export, DbError> {
+        Ok(Export {
+            exported_at: self.db.clock().now(),
+            user: current.user.clone(),
+            sessions: self.db.find_sessions(current.user.id).await?,
+        })
     }
 }

@@ -4,6 +4,7 @@
 
 mod connect;
 mod migrations;
+mod sessions;
 mod users;
 
 use std::{
@@ -58,6 +59,9 @@ impl Clone for DB {
         }
     }
 }
+
+/// The database inside a transaction, which [`DB::begin`] begins and [`DB::commit`] makes true.
+pub type Transaction = DB<DatabaseTransaction>;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -230,7 +234,7 @@ impl DB {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] and [`DbError::TimedOut`].
-    pub async fn begin(&self) -> Result<DB<DatabaseTransaction>, DbError> {
+    pub async fn begin(&self) -> Result<Transaction, DbError> {
         let immediate = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -249,7 +253,7 @@ impl DB {
     }
 }
 
-impl DB<DatabaseTransaction> {
+impl Transaction {
     /// Makes everything that was done in the transaction true, and durable.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use chrono::{Datelike as _, SubsecRound as _};
 use entity::user;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, Iterable, QueryFilter, QueryOrder, Set, Value, prelude::ChronoDateTimeUtc,
+    IntoActiveModel, Iterable, QueryFilter, QueryOrder, QuerySelect as _, Set, Value,
+    prelude::ChronoDateTimeUtc,
 };
 
 use super::{DB, DbError, ask};
@@ -87,6 +88,44 @@ impl<C: ConnectionTrait> DB<C> {
         ask(users.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
+    }
+
+    /// Finds the users with these ids, and holds on to them until the transaction ends: nobody else changes them meanwhile.
+    /// Always in the order of their ids, so that two who hold on to several don't wait for each other.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn lock_users(
+        &self,
+        ids: impl IntoIterator<Item = i64>,
+    ) -> Result<Vec<user::Model>, DbError> {
+        // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
+        let users = user::Entity::find()
+            .filter(user::Column::Id.is_in(ids))
+            .order_by_asc(user::Column::Id)
+            .lock_exclusive();
+        ask(users.all(&self.conn)).await
+    }
+
+    /// The same for one user.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`].
+    pub async fn lock_user(&self, id: i64) -> Result<user::Model, DbError> {
+        let mut users = self.lock_users([id]).await?;
+        users.pop().ok_or(DbError::NoResultFound)
+    }
+
+    /// Deletes a user, with all that hangs on the account.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`].
+    pub async fn delete_user(&self, id: i64) -> Result<(), DbError> {
+        let deletion = user::Entity::delete_many().filter(user::Column::Id.eq(id));
+        match self.write(deletion.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
     }
 
     /// Sets attributes of a user, all or none of them.

@@ -1,7 +1,7 @@
 //! The OpenAPI document: what is generated, committed and served is one.
 
 use macro_rules_attribute::apply;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Program, TestApp, on_both_databases, once};
 
@@ -38,7 +38,7 @@ async fn the_served_documents_are_what_the_program_prints(app: TestApp) {
 #[apply(once)]
 async fn every_operation_is_documented_whole() {
     let document: Value = serde_json::from_str(&bienvenue::openapi_document()).expect("JSON");
-    assert_eq!(document["servers"], serde_json::json!([{"url": "/"}]));
+    assert_eq!(document["servers"], json!([{"url": "/"}]));
     let mut ids = std::collections::HashSet::new();
     let paths = document["paths"].as_object().expect("paths");
     for (path, operations) in paths {
@@ -65,6 +65,11 @@ async fn every_operation_is_documented_whole() {
             }
             if method != "get" {
                 expected.push("403");
+            }
+            if !operation["security"].is_null() {
+                expected.push("401");
+                let either = json!([{"session_cookie": []}, {"session_token": []}]);
+                assert_eq!(operation["security"], either, "{place}");
             }
             for status in expected {
                 assert!(

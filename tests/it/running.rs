@@ -215,6 +215,13 @@ async fn a_file_named_env_sets_what_the_environment_leaves_open() {
     );
 }
 
+/// All migrations there are, the oldest first.
+const MIGRATIONS: [&str; 3] = [
+    "m20261122_000001_create_users",
+    "m20261122_000002_add_email_verified_at",
+    "m20261122_000003_create_sessions",
+];
+
 #[apply(on_both_databases)]
 async fn the_migrate_commands_say_what_they_do(database: TestDatabase) {
     let migrate = |action: &str| {
@@ -223,22 +230,20 @@ async fn the_migrate_commands_say_what_they_do(database: TestDatabase) {
         assert!(succeeded, "{complaints}");
         printed
     };
-    let first = "m20261122_000001_create_users";
-    let second = "m20261122_000002_add_email_verified_at";
-    assert_eq!(
-        migrate("status"),
-        format!("pending  {first}\npending  {second}\n")
-    );
-    assert_eq!(
-        migrate("up"),
-        format!("applied  {first}\napplied  {second}\n")
-    );
+    let list = |states: &[&str]| {
+        let lines = states.iter().zip(MIGRATIONS);
+        let lines = lines.map(|(state, name)| format!("{state}  {name}\n"));
+        lines.collect::<String>()
+    };
+    assert_eq!(migrate("status"), list(&["pending"; MIGRATIONS.len()]));
+    assert_eq!(migrate("up"), list(&["applied"; MIGRATIONS.len()]));
     assert_eq!(migrate("up"), "nothing to do\n");
-    assert_eq!(migrate("down"), format!("taken back  {second}\n"));
-    assert_eq!(
-        migrate("status"),
-        format!("applied  {first}\npending  {second}\n")
-    );
+    let last = MIGRATIONS.len() - 1;
+    let newest = MIGRATIONS[last];
+    assert_eq!(migrate("down"), format!("taken back  {newest}\n"));
+    let mut states = ["applied"; MIGRATIONS.len()];
+    states[last] = "pending";
+    assert_eq!(migrate("status"), list(&states));
 }
 
 #[apply(on_both_databases)]
@@ -254,7 +259,7 @@ async fn replicas_that_start_at_the_same_instant_all_come_up(database: TestDatab
             .expect("answers");
         assert_eq!(made.status, StatusCode::CREATED);
     }
-    assert_eq!(database.count("seaql_migrations").await, 2);
+    assert_eq!(database.count("seaql_migrations").await, MIGRATIONS.len());
 }
 
 #[apply(on_both_databases)]
@@ -461,7 +466,40 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
             .await
             .expect("answers");
     }
+    let sign_in = json!({
+        "email": "ada@example.com",
+        "password": "correct horse battery",
+        "delivery": "token",
+    });
+    let signed_in = client
+        .post(format!("{}/sessions", program.url))
+        .json(&sign_in)
+        .send()
+        .await
+        .expect("answers");
+    let signed_in = Answer::of(signed_in).await;
+    let token = signed_in.body["token"].as_str().expect("a token");
+    let change = json!({
+        "current_password": "correct horse battery",
+        "new_password": "incorrect donkey charger",
+    });
+    let changed = client
+        .put(format!("{}/users/me/password", program.url))
+        .bearer_auth(token)
+        .json(&change)
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(changed.status(), StatusCode::OK);
+    let stale = client
+        .get(format!("{}/users/me", program.url))
+        .header("cookie", format!("session={token}"))
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(stale.status(), StatusCode::UNAUTHORIZED);
     // What the database refuses is logged, without what it was asked.
+    database.sql("DROP TABLE sessions").await;
     database.sql("DROP TABLE users").await;
     let body = json!({"email": "eve@example.com", "password": "correct horse battery"});
     let failed = client
@@ -484,6 +522,8 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
     assert!(log.contains("internal error") && log.contains(&id), "{log}");
     for secret in [
         "correct",
+        "bienvenue_session_",
+        "token_digest",
         "72727272",
         "$2b$",
         "hashed_password",

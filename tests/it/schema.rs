@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bienvenue::db::{DB, DbError, Direction, MigrationState};
-use entity::user;
+use entity::{session, user};
 use macro_rules_attribute::apply;
 use sea_orm::{
     ColumnTrait, ColumnType, ConnectionTrait as _, Database, DbBackend, EntityTrait, IdenStatic,
@@ -17,7 +17,11 @@ type Columns = BTreeMap<String, (String, bool)>;
 
 #[apply(on_both_databases)]
 async fn every_entity_is_as_its_table(test: TestDb) {
-    let expected = BTreeMap::from([of_entity::<user::Entity>(test.database.is_sqlite())]);
+    let is_sqlite = test.database.is_sqlite();
+    let expected = BTreeMap::from([
+        of_entity::<user::Entity>(is_sqlite),
+        of_entity::<session::Entity>(is_sqlite),
+    ]);
     let found = of_database(&test.database).await;
     assert_eq!(found, expected);
 }
@@ -103,6 +107,8 @@ fn of_entity<E: EntityTrait>(is_sqlite: bool) -> (String, Columns) {
             (ColumnType::String(_), true) => "varchar",
             (ColumnType::TimestampWithTimeZone, false) => "timestamp with time zone",
             (ColumnType::TimestampWithTimeZone, true) => "timestamp_with_timezone_text",
+            (ColumnType::Uuid, false) => "uuid",
+            (ColumnType::Uuid, true) => "uuid_text",
             (other, _) => panic!("say here how {other:?} is stored"),
         };
         let name = column.as_str().to_owned();

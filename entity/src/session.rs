@@ -1,0 +1,68 @@
+//! `sessions`: one row a sign-in that has not ended.
+
+use std::fmt;
+
+use sea_orm::entity::prelude::*;
+
+/// A sign-in.
+#[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "sessions")]
+pub struct Model {
+    /// Random. It names the session to its owner and opens nothing.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Whose it is.
+    pub user_id: i64,
+    /// The SHA-256 digest of the token that opens it, in hexadecimal.
+    #[sea_orm(unique)]
+    pub token_digest: String,
+    /// When its owner signed in. All times are in whole microseconds.
+    pub created_at: DateTimeUtc,
+    /// When its owner last gave the password.
+    pub authenticated_at: DateTimeUtc,
+    /// When it was last used, give or take a minute.
+    pub last_seen_at: DateTimeUtc,
+    /// When it ends at the latest, however much it is used.
+    pub expires_at: DateTimeUtc,
+    /// The address from which its owner signed in, where it is known.
+    pub ip: Option<String>,
+    /// What the owner's browser or program said of itself then.
+    pub user_agent: Option<String>,
+}
+
+/// Without the digest, so that a row in a log doesn't give it away.
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field("created_at", &self.created_at)
+            .field("authenticated_at", &self.authenticated_at)
+            .field("last_seen_at", &self.last_seen_at)
+            .field("expires_at", &self.expires_at)
+            .field("ip", &self.ip)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What sessions belong to.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    /// The account of who signed in.
+    #[sea_orm(
+        belongs_to = "super::user::Entity",
+        from = "Column::UserId",
+        to = "super::user::Column::Id",
+        on_delete = "Cascade"
+    )]
+    User,
+}
+
+impl Related<super::user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}

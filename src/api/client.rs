@@ -1,0 +1,63 @@
+//! Where a request comes from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use poem::{
+    Addr, FromRequest, Request, RequestBody,
+    http::{HeaderMap, HeaderName, header},
+};
+
+use super::Context;
+use crate::{auth, config::TrustedProxies};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Where a request comes from, as far as can be trusted.
+pub(super) struct Client(pub(super) auth::Client);
+
+impl<'a> FromRequest<'a> for Client {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let Addr::SocketAddr(peer) = request.remote_addr().0 else {
+            return Ok(Self(auth::Client::default()));
+        };
+        let headers = request.headers();
+        let user_agent = headers.get(header::USER_AGENT);
+        Ok(Self(auth::Client {
+            ip: Some(address(peer.ip(), headers, &Context::of(request).proxies)),
+            user_agent: user_agent
+                .map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        }))
+    }
+}
+
+/// The address of whoever sent a request, perhaps through proxies, each of which notes from where it came to it. Notes are
+/// believed from the last one back, as long as a trusted proxy wrote them: what was there before, anybody can have
+/// written.
+fn address(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
+    let mut address = peer.to_canonical();
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    for line in lines {
+        // A line that is no text holds no address.
+        let line = line.to_str().unwrap_or_default();
+        for note in line.rsplit(',') {
+            if !proxies.contains(address) {
+                return address;
+            }
+            let Some(noted) = read_address(note.trim()) else {
+                return address;
+            };
+            address = noted;
+        }
+    }
+    address
+}
+
+/// Reads an address, which some proxies write with its port.
+fn read_address(text: &str) -> Option<IpAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let address = bare.unwrap_or(text).parse::<IpAddr>().ok();
+    let address = address.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    address.map(|address| address.to_canonical())
+}

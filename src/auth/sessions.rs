@@ -1,0 +1,428 @@
+//! Sessions: who is signed in, from where, and for how long.
+
+use std::{collections::BTreeSet, convert::Infallible, error::Error, net::IpAddr, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{session, user};
+use uuid::Uuid;
+
+use super::{
+    Auth, DbError, Email, HashingError, Policy,
+    password::{self, Password, PasswordHash, StoredHash},
+    token::{Token, TokenDigest},
+};
+use crate::db::Transaction;
+
+/// How long after its owner gave the password a session may do what can't be undone.
+const FRESH: TimeDelta = TimeDelta::minutes(10);
+
+/// How exactly is known when a session was last used, where its idle limit doesn't ask for more.
+const LAST_SEEN_STEP: TimeDelta = TimeDelta::minutes(1);
+
+/// How much is kept of what a client says of itself, in characters.
+const LONGEST_USER_AGENT: usize = 512;
+
+/// How many expired sessions are swept at once: a transaction of a few milliseconds.
+const SWEEP: u64 = 100;
+
+/// Where a request comes from, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// What the browser or program says of itself. The first 512 characters are kept.
+    pub user_agent: Option<String>,
+}
+
+/// A sign-in that has not ended, as its owner may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Names it, and opens nothing.
+    pub id: Uuid,
+    /// When its owner signed in.
+    pub created_at: DateTime<Utc>,
+    /// When its owner last gave the password.
+    pub authenticated_at: DateTime<Utc>,
+    /// When it was last used, give or take a minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// When it ends if it is not used again.
+    pub expires_at: DateTime<Utc>,
+    /// The address from which its owner signed in.
+    pub ip: Option<String>,
+    /// What the browser or program said of itself then.
+    pub user_agent: Option<String>,
+}
+
+impl Session {
+    pub(super) fn of(row: session::Model, policy: Policy) -> Self {
+        Self {
+            id: row.id,
+            created_at: row.created_at,
+            authenticated_at: row.authenticated_at,
+            last_seen_at: row.last_seen_at,
+            expires_at: row.expires_at.min(row.last_seen_at + policy.idle()),
+            ip: row.ip,
+            user_agent: row.user_agent,
+        }
+    }
+
+    /// Whether its owner gave the password so lately that it may do what can't be undone.
+    pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        now < self.authenticated_at + FRESH
+    }
+}
+
+/// The session that a token opened, and whose it is: what every method for somebody who is signed in asks for.
+#[derive(Clone, Debug)]
+pub struct CurrentSession {
+    /// The session.
+    pub session: Session,
+    /// The account of its owner.
+    pub user: user::Model,
+    pub(super) token_digest: TokenDigest,
+}
+
+/// A session with a new token, which is not to be had again.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The session, and whose it is.
+    pub current: CurrentSession,
+    /// What opens it.
+    pub token: Token,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Unknown address or wrong password: one variant, so that no caller can tell them apart.
+    #[error("wrong email or password")]
+    InvalidCredentials,
+    /// The password could not be hashed: too much to do, most likely.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Why a token opens nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// It never did, or the session is over.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl From<DbError> for SessionError {
+    fn from(err: DbError) -> Self {
+        match err {
+            DbError::NoResultFound => Self::NotSignedIn,
+            err => Self::Db(err),
+        }
+    }
+}
+
+/// Why a session was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndSessionError {
+    /// The caller has none of this id.
+    #[error("no such session")]
+    NoSuchSession,
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl From<DbError> for EndSessionError {
+    fn from(err: DbError) -> Self {
+        match err {
+            DbError::NoResultFound => Self::NoSuchSession,
+            err => Self::Db(err),
+        }
+    }
+}
+
+/// What came of a password.
+struct Verdict {
+    is_right: bool,
+    /// The hash to store instead, where the stored one is not as the policy wants it.
+    rehashed: Option<PasswordHash>,
+}
+
+impl Auth {
+    /// Opens a session for the owner of these credentials: always a new one, with a new token.
+    ///
+    /// A refusal is the same, and takes the same time, for an address that has no account and for a wrong password, as
+    /// for texts that can be neither. A stored hash whose cost is not the policy's is replaced.
+    ///
+    /// # Errors
+    /// [`SignInError`]; after [`SignInError::Db`] with an error that is temporary there may be a session that nobody has
+    /// the token of.
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        client: Client,
+    ) -> Result<SignedIn, SignInError> {
+        let email = Email::parse(email).ok();
+        // No account has an empty address: the same question, whatever was given.
+        let address = email.as_ref().map_or("", Email::as_str);
+        let mut found = match self.db.find_user_by([("email", address)]).await {
+            Ok(user) => Some(user),
+            Err(DbError::NoResultFound) => None,
+            Err(err) => return Err(err.into()),
+        };
+        // The hash may be replaced while the password is compared with it: with another of the same password, by a
+        // sign-in at the same moment; or by a change of the password, and then this one is over.
+        for _ in 0..2 {
+            let verdict = self.verify(password, found.as_ref()).await?;
+            let Some(user) = found.filter(|_| verdict.is_right) else {
+                return Err(SignInError::InvalidCredentials);
+            };
+            let tx = self.db.begin().await?;
+            let locked = match tx.lock_user(user.id).await {
+                Ok(locked) => locked,
+                Err(DbError::NoResultFound) => return Err(SignInError::InvalidCredentials),
+                Err(err) => return Err(err.into()),
+            };
+            if locked.hashed_password == user.hashed_password {
+                return Ok(self.open(tx, locked, verdict.rehashed, client).await?);
+            }
+            found = Some(locked);
+        }
+        Err(SignInError::InvalidCredentials)
+    }
+
+    /// Compares a password with a user's. A refusal takes the time of one hash, whoever it is and whatever it was.
+    async fn verify(
+        &self,
+        password: &str,
+        user: Option<&user::Model>,
+    ) -> Result<Verdict, HashingError> {
+        let password = Password::parse(password).ok();
+        let stored = user.and_then(stored_hash);
+        let cost = self.policy.bcrypt_cost;
+        let work = stored
+            .as_ref()
+            .map_or(cost, |stored| stored.cost().max(cost));
+        let Ok(verdict) = self
+            .hashing
+            .run(work, move || {
+                let is_right = password::verify(password.as_ref(), stored.as_ref(), cost);
+                let is_current = stored.is_some_and(|stored| stored.is_current(cost));
+                let rehashed = password.filter(|_| is_right && !is_current);
+                Ok::<_, Infallible>(Verdict {
+                    is_right,
+                    rehashed: rehashed.and_then(|password| password::hash(&password, cost).ok()),
+                })
+            })
+            .await?;
+        Ok(verdict)
+    }
+
+    /// Opens a session for a user whose row the transaction holds on to.
+    async fn open(
+        &self,
+        tx: Transaction,
+        mut user: user::Model,
+        rehashed: Option<PasswordHash>,
+        client: Client,
+    ) -> Result<SignedIn, DbError> {
+        let token = Token::generate();
+        let token_digest = token.digest();
+        let now = self.db.clock().now();
+        let session = session::Model {
+            id: Uuid::new_v4(),
+            user_id: user.id,
+            token_digest: token_digest.as_str().to_owned(),
+            created_at: now,
+            authenticated_at: now,
+            last_seen_at: now,
+            expires_at: now + self.policy.lifetime(),
+            ip: client.ip.map(|ip| ip.to_string()),
+            user_agent: client.user_agent.map(|text| storable_user_agent(&text)),
+        };
+        let id = session.id.to_string();
+        let mut changes = vec![("session_id", id.clone())];
+        if let Some(hash) = rehashed {
+            changes.push(("hashed_password", hash.as_str().to_owned()));
+            hash.as_str().clone_into(&mut user.hashed_password);
+        }
+        user.session_id = Some(id);
+        tx.add_session(session.clone()).await?;
+        tx.update_user(user.id, changes).await?;
+        tx.commit().await?;
+        let session = Session::of(session, self.policy);
+        let current = CurrentSession {
+            session,
+            user,
+            token_digest,
+        };
+        Ok(SignedIn { current, token })
+    }
+
+    /// Who shows this token, and by which session: what every request of somebody who is signed in begins with.
+    ///
+    /// It is one question to the database. That the session was used is noted beside it, at most once a minute.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn check_session(&self, token: &Token) -> Result<CurrentSession, SessionError> {
+        let token_digest = token.digest();
+        let (row, user) = self.db.find_session(token_digest.as_str()).await?;
+        let session = Session::of(row, self.policy);
+        let now = self.db.clock().now();
+        if session.expires_at <= now {
+            return Err(SessionError::NotSignedIn);
+        }
+        if session.last_seen_at + self.last_seen_step() <= now {
+            self.note_use(session.id);
+        }
+        Ok(CurrentSession {
+            session,
+            user,
+            token_digest,
+        })
+    }
+
+    /// How exactly is known when a session was last used: exactly enough that none ends while it is in use.
+    fn last_seen_step(&self) -> TimeDelta {
+        LAST_SEEN_STEP.min(self.policy.idle() / 4)
+    }
+
+    /// Has somebody else note that a session is in use, unless there is too much to note: then its next request will.
+    fn note_use(&self, id: Uuid) {
+        let Ok(turn) = Arc::clone(&self.notes).try_acquire_owned() else {
+            return;
+        };
+        let (db, step) = (self.db.clone(), self.last_seen_step());
+        tokio::spawn(async move {
+            if let Err(err) = db.touch_session(id, step).await {
+                tracing::debug!(
+                    error = &err as &dyn Error,
+                    "the use of a session was not noted"
+                );
+            }
+            drop(turn);
+        });
+    }
+
+    /// The sessions of the caller that are not over, the newest first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn sessions(&self, current: &CurrentSession) -> Result<Vec<Session>, DbError> {
+        let now = self.db.clock().now();
+        let sessions = self.db.find_sessions(current.user.id).await?.into_iter();
+        Ok(sessions
+            .map(|row| Session::of(row, self.policy))
+            .filter(|session| now < session.expires_at)
+            .collect())
+    }
+
+    /// Ends the caller's session.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn sign_out(&self, current: &CurrentSession) -> Result<(), DbError> {
+        match self.end_session(current, current.session.id).await {
+            // Somebody else has ended it at the same moment.
+            Ok(()) | Err(EndSessionError::NoSuchSession) => Ok(()),
+            Err(EndSessionError::Db(err)) => Err(err),
+        }
+    }
+
+    /// Ends a session of the caller's.
+    ///
+    /// # Errors
+    /// [`EndSessionError`].
+    pub async fn end_session(
+        &self,
+        current: &CurrentSession,
+        id: Uuid,
+    ) -> Result<(), EndSessionError> {
+        let tx = self.db.begin().await?;
+        let user = tx.lock_user(current.user.id).await?;
+        tx.delete_session(user.id, id).await?;
+        self.name_newest_session(&tx, &user).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends all sessions of the caller: signed out everywhere.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn end_all_sessions(&self, current: &CurrentSession) -> Result<(), DbError> {
+        let tx = self.db.begin().await?;
+        let user = match tx.lock_user(current.user.id).await {
+            Ok(user) => user,
+            // The account was closed at the same moment, and its sessions with it.
+            Err(DbError::NoResultFound) => return Ok(()),
+            Err(err) => return Err(err),
+        };
+        tx.delete_sessions(user.id, None).await?;
+        self.name_newest_session(&tx, &user).await?;
+        tx.commit().await
+    }
+
+    /// Deletes some of the sessions that are over, and says whether there may be more. The service calls it in the
+    /// background; a program without one calls it now and then.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn sweep_sessions(&self) -> Result<bool, DbError> {
+        let idle = self.policy.idle();
+        let expired = self.db.find_expired_sessions(idle, SWEEP).await?;
+        if expired.is_empty() {
+            return Ok(false);
+        }
+        let (ids, owners): (Vec<_>, BTreeSet<_>) =
+            expired.iter().map(|row| (row.id, row.user_id)).unzip();
+        let tx = self.db.begin().await?;
+        let users = tx.lock_users(owners).await?;
+        tx.delete_expired_sessions(&ids, idle).await?;
+        for user in &users {
+            self.name_newest_session(&tx, user).await?;
+        }
+        tx.commit().await?;
+        Ok(ids.len() as u64 == SWEEP)
+    }
+
+    /// Has the row of a user, which the transaction holds on to, name the newest session that is left.
+    pub(super) async fn name_newest_session(
+        &self,
+        tx: &Transaction,
+        user: &user::Model,
+    ) -> Result<(), DbError> {
+        let newest = match tx.find_newest_session(user.id, self.policy.idle()).await {
+            Ok(session) => Some(session.id.to_string()),
+            Err(DbError::NoResultFound) => None,
+            Err(err) => return Err(err),
+        };
+        if newest == user.session_id {
+            return Ok(());
+        }
+        tx.update_user(user.id, [("session_id", newest)]).await
+    }
+}
+
+/// The hash of a user's password, if it can be read. One that can't is a fault of whoever stored it.
+pub(super) fn stored_hash(user: &user::Model) -> Option<StoredHash> {
+    let hash = StoredHash::parse(&user.hashed_password);
+    if hash.is_none() {
+        tracing::error!(user_id = user.id, "a stored password hash can't be read");
+    }
+    hash
+}
+
+/// What is kept of what a client says of itself. PostgreSQL's text has no NUL.
+fn storable_user_agent(text: &str) -> String {
+    let letters = text.chars().filter(|letter| *letter != '\0');
+    letters.take(LONGEST_USER_AGENT).collect()
+}

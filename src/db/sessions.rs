@@ -1,0 +1,173 @@
+//! The rows of `sessions`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{session, user};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, prelude::Uuid,
+};
+
+use super::{DB, DbError, ask};
+
+impl<C: ConnectionTrait> DB<C> {
+    /// Adds a session.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn add_session(&self, session: session::Model) -> Result<(), DbError> {
+        let insert = session::Entity::insert(session.into_active_model());
+        self.write(insert.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Finds the session that the token of this digest opens, over or not, and whose it is. One question, for every
+    /// request of every signed-in user asks it.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`].
+    pub async fn find_session(
+        &self,
+        token_digest: &str,
+    ) -> Result<(session::Model, user::Model), DbError> {
+        let found = session::Entity::find()
+            .find_both_related(user::Entity)
+            .filter(session::Column::TokenDigest.eq(token_digest));
+        ask(found.one(&self.conn))
+            .await?
+            .ok_or(DbError::NoResultFound)
+    }
+
+    /// All sessions of a user, over or not, the newest first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_sessions(&self, user_id: i64) -> Result<Vec<session::Model>, DbError> {
+        let sessions = session::Entity::find()
+            .filter(session::Column::UserId.eq(user_id))
+            .order_by_desc(session::Column::CreatedAt)
+            .order_by_desc(session::Column::Id);
+        ask(sessions.all(&self.conn)).await
+    }
+
+    /// Finds the newest session of a user that is not over, where one that lay idle for `idle` is.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`].
+    pub async fn find_newest_session(
+        &self,
+        user_id: i64,
+        idle: TimeDelta,
+    ) -> Result<session::Model, DbError> {
+        let now = self.clock.now();
+        let sessions = session::Entity::find()
+            .filter(session::Column::UserId.eq(user_id))
+            .filter(session::Column::ExpiresAt.gt(now))
+            .filter(session::Column::LastSeenAt.gt(now - idle))
+            .order_by_desc(session::Column::CreatedAt)
+            .order_by_desc(session::Column::Id);
+        ask(sessions.one(&self.conn))
+            .await?
+            .ok_or(DbError::NoResultFound)
+    }
+
+    /// Finds some of the sessions that are over, at most `limit`.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_expired_sessions(
+        &self,
+        idle: TimeDelta,
+        limit: u64,
+    ) -> Result<Vec<session::Model>, DbError> {
+        let sessions = session::Entity::find()
+            .filter(expired(self.clock.now(), idle))
+            .limit(limit);
+        ask(sessions.all(&self.conn)).await
+    }
+
+    /// Notes that a session was used, unless that was noted within the last `step`.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn touch_session(&self, id: Uuid, step: TimeDelta) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let touch = session::Entity::update_many()
+            .col_expr(session::Column::LastSeenAt, now.into())
+            .filter(session::Column::Id.eq(id))
+            .filter(session::Column::LastSeenAt.lte(now - step));
+        self.write(touch.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Puts another token in the place of a session's, whose owner has given the password just now.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] when the session has ended, or has another token already.
+    pub async fn renew_session(
+        &self,
+        id: Uuid,
+        old_digest: &str,
+        new_digest: &str,
+    ) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let renewal = session::Entity::update_many()
+            .col_expr(session::Column::TokenDigest, new_digest.into())
+            .col_expr(session::Column::AuthenticatedAt, now.into())
+            .col_expr(session::Column::LastSeenAt, now.into())
+            .filter(session::Column::Id.eq(id))
+            .filter(session::Column::TokenDigest.eq(old_digest));
+        match self.write(renewal.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a session, if it is one of this user's.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] when it is not, or has ended already.
+    pub async fn delete_session(&self, user_id: i64, id: Uuid) -> Result<(), DbError> {
+        let end = session::Entity::delete_many()
+            .filter(session::Column::Id.eq(id))
+            .filter(session::Column::UserId.eq(user_id));
+        match self.write(end.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends all sessions of a user, but one where one is to be spared.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_sessions(&self, user_id: i64, spared: Option<Uuid>) -> Result<(), DbError> {
+        let mut end = session::Entity::delete_many().filter(session::Column::UserId.eq(user_id));
+        if let Some(spared) = spared {
+            end = end.filter(session::Column::Id.ne(spared));
+        }
+        self.write(end.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Deletes those of these sessions that are over, and returns how many that were.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_expired_sessions(
+        &self,
+        ids: &[Uuid],
+        idle: TimeDelta,
+    ) -> Result<u64, DbError> {
+        let sweep = session::Entity::delete_many()
+            .filter(session::Column::Id.is_in(ids.iter().copied()))
+            .filter(expired(self.clock.now(), idle));
+        Ok(self.write(sweep.exec(&self.conn)).await?.rows_affected)
+    }
+}
+
+/// The sessions that are over, by either limit.
+fn expired(now: DateTime<Utc>, idle: TimeDelta) -> Condition {
+    Condition::any()
+        .add(session::Column::ExpiresAt.lte(now))
+        .add(session::Column::LastSeenAt.lte(now - idle))
+}
