@@ -9,6 +9,7 @@
 
 mod support;
 
+mod client;
 mod compose;
 mod conventions;
 mod db;
@@ -21,9 +22,12 @@ mod password;
 mod running;
 mod schema;
 mod service;
+mod sessions;
+mod stored_hashes;
 mod structure;
 mod swagger_ui;
 mod users;
+mod users_me;
 
 use std::process::ExitCode;
 

@@ -238,11 +238,10 @@ async fn the_migrate_commands_say_what_they_do(database: TestDatabase) {
     assert_eq!(migrate("status"), list(&["pending"; MIGRATIONS.len()]));
     assert_eq!(migrate("up"), list(&["applied"; MIGRATIONS.len()]));
     assert_eq!(migrate("up"), "nothing to do\n");
-    let last = MIGRATIONS.len() - 1;
-    let newest = MIGRATIONS[last];
+    let newest = MIGRATIONS[MIGRATIONS.len() - 1];
     assert_eq!(migrate("down"), format!("taken back  {newest}\n"));
     let mut states = ["applied"; MIGRATIONS.len()];
-    states[last] = "pending";
+    states[MIGRATIONS.len() - 1] = "pending";
     assert_eq!(migrate("status"), list(&states));
 }
 

@@ -33,6 +33,20 @@ impl Answer {
             .map_or("", |value| value.to_str().expect("headers are text"))
     }
 
+    /// The cookie that it sets, as a browser would send it back.
+    pub fn cookie(&self) -> String {
+        let cookie = self.header("set-cookie").split(';').next();
+        cookie.unwrap_or_default().to_owned()
+    }
+
+    /// The same without what differs from answer to answer in any case.
+    pub fn without_ids(mut self) -> Self {
+        for name in ["x-request-id", "date"] {
+            self.headers.remove(name);
+        }
+        self
+    }
+
     /// Checks that this is the problem of that name, and all that every problem has.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, name: &str) {
@@ -65,6 +79,9 @@ impl Answer {
             self.header("content-security-policy")
                 .starts_with("default-src 'none';")
         );
+        if self.status == StatusCode::UNAUTHORIZED {
+            assert_eq!(self.header("www-authenticate"), "Bearer", "{self:?}");
+        }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             let seconds: u64 = self.header("retry-after").parse().expect("503 says when");
             assert!((1..=60).contains(&seconds), "{self:?}");

@@ -1,16 +1,42 @@
 //! A running service inside the test's own process.
 
-use bienvenue::{app::App, clock::Clock, config::Settings, db::DB};
-use chrono::{DateTime, Utc};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use bienvenue::{app::App, auth::Auth, clock::Clock, config::Settings, db::DB};
+use chrono::{DateTime, TimeDelta};
 use clap::{Args as _, FromArgMatches as _};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{Answer, OnDatabase, TestDatabase};
 
-/// When the tests take place.
-fn now() -> DateTime<Utc> {
-    "2026-11-22T06:00:00Z".parse().expect("a time")
+/// When the tests take place, in seconds since 1970: 2026-11-22T06:00:00Z.
+const NOW: i64 = 1_795_327_200;
+
+/// A clock that stands still, unless it is moved.
+#[derive(Clone)]
+pub struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(NOW)))
+    }
+
+    pub fn advance(&self, time: TimeDelta) {
+        self.0.fetch_add(time.num_seconds(), Ordering::SeqCst);
+    }
+
+    fn clock(&self) -> Clock {
+        let seconds = Arc::clone(&self.0);
+        Clock::new(move || {
+            let seconds = seconds.load(Ordering::SeqCst);
+            DateTime::from_timestamp(seconds, 0).expect("a time")
+        })
+    }
 }
 
 /// The service, on a database of its own.
@@ -18,6 +44,9 @@ pub struct TestApp {
     pub url: String,
     pub client: reqwest::Client,
     pub database: TestDatabase,
+    pub clock: TestClock,
+    /// What the service is a door to.
+    pub auth: Auth,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
 }
@@ -48,11 +77,13 @@ impl TestApp {
         arguments.extend(["--bcrypt-cost", "4"]);
         arguments.extend(flags);
         let settings = settings(&arguments);
+        let clock = TestClock::new();
         let db = DB::open(&settings.database)
             .await
             .expect("the database opens")
-            .with_clock(Clock::new(now));
+            .with_clock(clock.clock());
         let app = App::start_on(db, &settings).await.expect("starts");
+        let auth = app.auth().clone();
         let url = format!("http://{}", app.address().expect("listens"));
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(async move {
@@ -65,6 +96,8 @@ impl TestApp {
             url,
             client: reqwest::Client::new(),
             database,
+            clock,
+            auth,
             stop: Some(stop),
             served,
         }
@@ -103,7 +136,45 @@ impl TestApp {
             .await
     }
 
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+    /// Signs in as a browser does.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
+        self.post("/sessions", &json!({"email": email, "password": password}))
+            .await
+    }
+
+    /// Signs in as an app does, and returns the token.
+    pub async fn token(&self, email: &str, password: &str) -> String {
+        let body = json!({"email": email, "password": password, "delivery": "token"});
+        let answer = self.post("/sessions", &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let token = answer.body["token"].as_str();
+        token.expect("it was asked for").to_owned()
+    }
+
+    /// A request with a token.
+    pub fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        request.bearer_auth(token)
+    }
+
+    pub async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path, token)).await
+    }
+
+    pub async fn delete_as(&self, token: &str, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path, token)).await
+    }
+
+    /// Whether a token opens a session.
+    pub async fn opens(&self, token: &str) -> bool {
+        let answer = self.get_as(token, "/sessions/current").await;
+        if answer.status != StatusCode::OK {
+            answer.assert_problem(401, "not-signed-in");
+        }
+        answer.status == StatusCode::OK
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
         Answer::of(request.send().await.expect("the service answers")).await
     }
 }
