@@ -14,6 +14,7 @@ mod compose;
 mod conventions;
 mod db;
 mod email;
+mod frontend;
 mod openapi;
 mod origins;
 mod outage;

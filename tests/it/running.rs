@@ -24,6 +24,55 @@ async fn register(client: &Client, url: &str, email: &str) -> reqwest::Result<An
     Ok(Answer::of(sent).await)
 }
 
+/// Checks that the program does not start with a setting, and says why.
+#[track_caller]
+fn assert_refused(name: &str, value: &str, complaint: &str) {
+    let (succeeded, _, complaints) = Program::run(&["serve"], &[(name, value)]);
+    assert!(!succeeded, "{name}={value}");
+    assert!(
+        complaints.contains(complaint),
+        "{name}={value}: {complaints}"
+    );
+    assert!(!complaints.contains("secret"), "{complaints}");
+    assert!(!complaints.contains("panic"), "{complaints}");
+}
+
+#[apply(once)]
+async fn times_and_networks_that_make_no_sense_stop_the_start_too() {
+    for (name, value, complaint) in [
+        ("BIENVENUE_SESSION_IDLE", "0s", "a second at least"),
+        ("BIENVENUE_SESSION_IDLE", "10ms", "a second at least"),
+        ("BIENVENUE_SESSION_IDLE", "7", "write a number and its unit"),
+        ("BIENVENUE_SESSION_IDLE", "", "BIENVENUE_SESSION_IDLE"),
+        (
+            "BIENVENUE_SESSION_LIFETIME",
+            "-1d",
+            "write a number and its unit",
+        ),
+        (
+            "BIENVENUE_SESSION_LIFETIME",
+            "month",
+            "BIENVENUE_SESSION_LIFETIME",
+        ),
+        ("BIENVENUE_SESSION_LIFETIME", "11y", "3650d at most"),
+        (
+            "BIENVENUE_TRUSTED_PROXIES",
+            "10.0.0.0/8,proxy.example.com",
+            "\"proxy.example.com\" is neither an address nor a network",
+        ),
+        (
+            "BIENVENUE_TRUSTED_PROXIES",
+            "10.0.0.0/33",
+            "BIENVENUE_TRUSTED_PROXIES",
+        ),
+    ] {
+        assert_refused(name, value, complaint);
+    }
+    // Set to nothing, as compose files do, it is as good as not set.
+    let settings = crate::support::settings(&["--trusted-proxies", ""]);
+    assert!(settings.check().is_ok());
+}
+
 #[apply(once)]
 async fn settings_that_make_no_sense_stop_the_start_with_a_sentence() {
     for (name, value, complaint) in [
@@ -89,14 +138,7 @@ async fn settings_that_make_no_sense_stop_the_start_with_a_sentence() {
         ("BIENVENUE_LOG_FORMAT", "xml", "BIENVENUE_LOG_FORMAT"),
         ("RUST_LOG", "bienvenue=loud", "RUST_LOG"),
     ] {
-        let (succeeded, _, complaints) = Program::run(&["serve"], &[(name, value)]);
-        assert!(!succeeded, "{name}={value}");
-        assert!(
-            complaints.contains(complaint),
-            "{name}={value}: {complaints}"
-        );
-        assert!(!complaints.contains("secret"), "{complaints}");
-        assert!(!complaints.contains("panic"), "{complaints}");
+        assert_refused(name, value, complaint);
     }
     let public = [
         ("BIENVENUE_PUBLIC_URL", "https://auth.example.com"),
@@ -442,6 +484,65 @@ async fn no_account_that_was_promised_is_lost_when_the_program_is_killed(databas
             .await
             .unwrap_or_else(|err| panic!("{email}: {err}"));
     }
+}
+
+#[apply(on_both_databases)]
+async fn sessions_outlive_a_restart_and_a_kill(database: TestDatabase) {
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let client = Client::new();
+    let credentials = json!({
+        "email": "ada@example.com",
+        "password": "correct horse battery",
+        "delivery": "token",
+    });
+    let mut program = Program::start(&variables);
+    register(&client, &program.url, "ada@example.com")
+        .await
+        .expect("answers");
+    let (mut kept, mut ended) = (Vec::new(), Vec::new());
+    for how in ["KILL", "TERM", "KILL"] {
+        for tokens in [&mut kept, &mut ended] {
+            let address = format!("{}/sessions", program.url);
+            let signed_in = client.post(address).json(&credentials).send().await;
+            let signed_in = Answer::of(signed_in.expect("answers")).await;
+            let token = signed_in.body["token"].as_str().expect("a token");
+            tokens.push(token.to_owned());
+        }
+        let address = format!("{}/sessions/current", program.url);
+        let last = ended.last().expect("one was just added");
+        let out = client.delete(address).bearer_auth(last).send().await;
+        assert_eq!(out.expect("answers").status(), StatusCode::NO_CONTENT);
+        program.signal(how);
+        program.ended();
+        program = Program::start(&variables);
+        for (tokens, status) in [(&kept, 200), (&ended, 401)] {
+            for token in tokens {
+                let address = format!("{}/sessions/current", program.url);
+                let checked = client.get(address).bearer_auth(token).send().await;
+                assert_eq!(checked.expect("answers").status(), status, "{how}");
+            }
+        }
+    }
+}
+
+#[apply(once)]
+async fn a_program_can_embed_accounts_and_sessions_without_http() {
+    let output = std::process::Command::new(example("embed"))
+        .output()
+        .expect("the example is built with the tests");
+    let printed = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{printed}");
+    let steps: Vec<_> = printed.lines().collect();
+    assert_eq!(steps.len(), 5, "{printed}");
+    assert_eq!(steps[0], "registered ada@example.com");
+    assert_eq!(steps[3], "checked: this is ada@example.com");
+    assert_eq!(steps[4], "signed out");
+}
+
+/// Where cargo puts an example: beside the program.
+fn example(name: &str) -> std::path::PathBuf {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_bienvenue"));
+    program.with_file_name("examples").join(name)
 }
 
 #[apply(on_both_databases)]

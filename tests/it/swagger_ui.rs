@@ -3,63 +3,130 @@
 use std::{path::Path, time::Duration};
 
 use macro_rules_attribute::apply;
-use thirtyfour::{By, prelude::ElementQueryable as _};
+use serde_json::json;
+use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
 
 use crate::support::{Browser, TestApp, in_a_browser};
 
 /// Set to anything, the picture of the README is made anew.
 const UPDATE_PICTURE: &str = "UPDATE_PICTURE";
 
+const PASSWORD: &str = "correct horse battery";
+const NEW_PASSWORD: &str = "incorrect donkey charger";
+
+/// An element, as soon as it is there.
+async fn find(within: &WebElement, selector: &str) -> WebElement {
+    within
+        .query(By::Css(selector))
+        .wait(Duration::from_secs(20), Duration::from_millis(50))
+        .first()
+        .await
+        .unwrap_or_else(|err| panic!("no {selector}: {err}"))
+}
+
+/// Unfolds an operation.
+async fn unfold(page: &WebDriver, operation: &str) -> WebElement {
+    let body = page.find(By::Css("body")).await.expect("a page");
+    let operation = find(&body, &format!("#operations-{operation}")).await;
+    let is_open = operation.class_name().await.expect("an attribute");
+    if !is_open.unwrap_or_default().contains("is-open") {
+        let summary = find(&operation, ".opblock-summary-control").await;
+        summary.click().await.expect("it unfolds");
+    }
+    operation
+}
+
+/// Presses Execute, and waits for an answer with this status.
+async fn execute(operation: &WebElement, status: &str) {
+    let button = find(operation, "button.execute").await;
+    button.click().await.expect("it can be pressed");
+    operation
+        .query(By::Css(".live-responses-table .response-col_status"))
+        .wait(Duration::from_secs(20), Duration::from_millis(50))
+        .with_text(status.to_owned())
+        .first()
+        .await
+        .unwrap_or_else(|err| panic!("no answer {status}: {err}"));
+}
+
+/// Tries an operation out, with a body where it takes one.
+async fn try_out(page: &WebDriver, operation: &str, body: Option<serde_json::Value>, status: &str) {
+    let operation = unfold(page, operation).await;
+    if let Some(body) = body {
+        let field = find(&operation, "textarea.body-param__text").await;
+        field.clear().await.expect("the example goes");
+        let text = body.to_string();
+        field.send_keys(text).await.expect("it takes text");
+    }
+    execute(&operation, status).await;
+}
+
 #[apply(in_a_browser)]
-async fn an_account_is_registered_by_trying_it_out(app: TestApp) {
+async fn the_whole_story_is_tried_out_with_the_cookie(app: TestApp) {
     let browser = Browser::start().await;
     let page = &browser.page;
     page.goto(format!("{}/docs", app.url))
         .await
         .expect("it opens");
-    let operation = page
-        .query(By::Css("#operations-Accounts-register"))
-        .first()
-        .await
-        .expect("the operation is listed");
+    let operation = unfold(page, "Accounts-register").await;
     browser.assert_quiet(&[]).await;
-
-    operation.click().await.expect("it unfolds");
-    let body = operation
-        .query(By::Css("textarea.body-param__text"))
-        .first()
-        .await
-        .expect("it can be tried out at once");
-    body.clear().await.expect("the example goes");
-    body.send_keys("{\"email\": \"ada@example.com\", \"password\": \"correct horse battery\"}")
-        .await
-        .expect("it takes text");
-    for status in ["201", "409"] {
-        let execute = operation.query(By::Css("button.execute")).first().await;
-        execute
-            .expect("there is a button")
-            .click()
-            .await
-            .expect("it can be pressed");
-        operation
-            .query(By::Css(".live-responses-table .response-col_status"))
-            .wait(Duration::from_secs(20), Duration::from_millis(50))
-            .with_text(status)
-            .first()
-            .await
-            .unwrap_or_else(|err| panic!("no answer {status}: {err}"));
-        if status == "201" && std::env::var_os(UPDATE_PICTURE).is_some() {
-            page.execute(
-                "arguments[0].scrollIntoView()",
-                vec![operation.to_json().expect("an element")],
-            )
+    execute(&operation, "201").await;
+    if std::env::var_os(UPDATE_PICTURE).is_some() {
+        let operation = operation.to_json().expect("an element");
+        page.execute("arguments[0].scrollIntoView()", vec![operation])
             .await
             .expect("it scrolls");
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/swagger-ui.png");
-            browser.picture(&path).await;
-        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/swagger-ui.png");
+        browser.picture(&path).await;
     }
-    browser.assert_quiet(&[409]).await;
-    assert_eq!(app.database.count("users").await, 1);
+    execute(&operation, "409").await;
+    try_out(page, "Sessions-get_current_session", None, "401").await;
+    try_out(page, "Sessions-sign_in", None, "201").await;
+    try_out(page, "Sessions-get_current_session", None, "200").await;
+    try_out(page, "Sessions-list_sessions", None, "200").await;
+    try_out(page, "Accounts-get_account", None, "200").await;
+    try_out(page, "Accounts-export_account", None, "200").await;
+    try_out(page, "Accounts-change_password", None, "204").await;
+    try_out(page, "Sessions-sign_out", None, "204").await;
+    try_out(page, "Sessions-get_current_session", None, "401").await;
+    let credentials = json!({"email": "ada@example.com", "password": NEW_PASSWORD});
+    try_out(page, "Sessions-sign_in", Some(credentials), "201").await;
+    try_out(page, "Accounts-delete_account", None, "204").await;
+    browser.assert_quiet(&[401, 409]).await;
+    assert_eq!(app.database.count("users").await, 0);
+    browser.close().await;
+}
+
+#[apply(in_a_browser)]
+async fn a_token_is_given_by_authorize(app: TestApp) {
+    app.register("ada@example.com", PASSWORD).await;
+    let token = app.token("ada@example.com", PASSWORD).await;
+    let browser = Browser::start().await;
+    let page = &browser.page;
+    page.goto(format!("{}/docs", app.url))
+        .await
+        .expect("it opens");
+    let body = page.find(By::Css("body")).await.expect("a page");
+    let authorize = find(&body, ".auth-wrapper button.authorize").await;
+    authorize.click().await.expect("it can be pressed");
+    let dialog = find(&body, ".dialog-ux").await;
+    let field = find(&dialog, "input#auth-bearer-value").await;
+    field.send_keys(&token).await.expect("it takes text");
+    let form = dialog
+        .query(By::XPath(".//form[.//input[@id='auth-bearer-value']]"))
+        .first()
+        .await
+        .expect("a form");
+    let submit = find(&form, "button.authorize").await;
+    submit.click().await.expect("it can be pressed");
+    let close = find(&dialog, "button.close-modal").await;
+    close.click().await.expect("it can be pressed");
+
+    try_out(page, "Sessions-get_current_session", None, "200").await;
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    try_out(page, "Accounts-change_password", Some(change), "200").await;
+    // The token that was given is dead now.
+    try_out(page, "Sessions-get_current_session", None, "401").await;
+    browser.assert_quiet(&[401]).await;
     browser.close().await;
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod browser;
+mod page;
 mod postgres;
 mod program;
 
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 pub use answer::Answer;
 pub use app::{TestApp, settings};
 pub use browser::Browser;
+pub use page::Page;
 pub use postgres::Postgres;
 pub use program::{Program, command};
 
@@ -50,6 +52,8 @@ pub enum Needs {
     Database(fn(TestDatabase) -> Run),
     /// A fresh database, and a browser: it runs once on each kind.
     Browser(fn(TestDatabase) -> Run),
+    /// The same, and the page of the TypeScript example.
+    Page(fn(TestDatabase) -> Run),
     /// A PostgreSQL server of its own, to be stopped and started.
     Server(fn(Postgres) -> Run),
 }
@@ -59,22 +63,24 @@ inventory::collect!(Behaviour);
 /// `#[apply(on_both_databases)]`: the test runs on SQLite and on PostgreSQL. Its argument is what it
 /// wants on a fresh database: a [`TestApp`], a [`TestDatabase`] or a [`DB`].
 macro_rules! on_both_databases {
-    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: $fixture:ty $(,)?) $body:block) => {
-        $(#[$attribute])*
-        async fn $name($argument: $fixture) $body
-        $crate::support::register!($name, Database, |database| Box::pin(async move {
-            let fixture = <$fixture as $crate::support::OnDatabase>::on(database).await;
-            $name(fixture).await;
-        }));
-    };
+    ($($test:tt)*) => { $crate::support::on_fresh_database! { Database, $($test)* } };
 }
 
 /// `#[apply(in_a_browser)]`: as [`on_both_databases`], where there is a browser.
 macro_rules! in_a_browser {
-    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: $fixture:ty $(,)?) $body:block) => {
+    ($($test:tt)*) => { $crate::support::on_fresh_database! { Browser, $($test)* } };
+}
+
+/// `#[apply(on_a_page)]`: as [`in_a_browser`], where the page of the TypeScript example is built.
+macro_rules! on_a_page {
+    ($($test:tt)*) => { $crate::support::on_fresh_database! { Page, $($test)* } };
+}
+
+macro_rules! on_fresh_database {
+    ($needs:ident, $(#[$attribute:meta])* async fn $name:ident($argument:ident: $fixture:ty $(,)?) $body:block) => {
         $(#[$attribute])*
         async fn $name($argument: $fixture) $body
-        $crate::support::register!($name, Browser, |database| Box::pin(async move {
+        $crate::support::register!($name, $needs, |database| Box::pin(async move {
             let fixture = <$fixture as $crate::support::OnDatabase>::on(database).await;
             $name(fixture).await;
         }));
@@ -111,7 +117,9 @@ macro_rules! register {
     };
 }
 
-pub(crate) use {in_a_browser, on_both_databases, on_own_postgres, once, register};
+pub(crate) use {
+    in_a_browser, on_a_page, on_both_databases, on_fresh_database, on_own_postgres, once, register,
+};
 
 /// What a test on a database can ask for.
 pub trait OnDatabase {
@@ -231,6 +239,7 @@ pub fn run() -> ExitCode {
         (None, Err(_)) => None,
     };
     let has_browser = Browser::is_installed();
+    let has_page = Page::is_built();
     let missing = [
         (server.is_none(), "PostgreSQL: SQLite alone is covered"),
         (
@@ -239,7 +248,11 @@ pub fn run() -> ExitCode {
         ),
         (
             !has_browser,
-            "Chromium and its driver: Swagger UI is not covered",
+            "Chromium and its driver: pages are not covered",
+        ),
+        (
+            !has_page,
+            "TypeScript example that is built: a frontend is not covered",
         ),
     ];
     for (is_missing, what) in missing {
@@ -259,6 +272,14 @@ pub fn run() -> ExitCode {
             Needs::Nothing(run) => trials.push(trial(name, run)),
             Needs::Database(run) => trials.extend(on_each_database(&name, run, server, true)),
             Needs::Browser(run) => trials.extend(on_each_database(&name, run, server, has_browser)),
+            Needs::Page(run) => {
+                trials.extend(on_each_database(
+                    &name,
+                    run,
+                    server,
+                    has_browser && has_page,
+                ));
+            }
             Needs::Server(run) => {
                 let found = Postgres::is_installed();
                 let trial = trial(name, move || {

@@ -1,0 +1,74 @@
+//! The page of the TypeScript example, served from an origin of its own.
+
+use std::path::{Path, PathBuf};
+
+use poem::{
+    Endpoint, EndpointExt as _, Response, Server, endpoint::make_sync, http::StatusCode,
+    listener::TcpAcceptor,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// The page, served until it is dropped.
+pub struct Page {
+    /// Its origin, as browsers write it.
+    pub origin: String,
+    served: JoinHandle<()>,
+}
+
+impl Page {
+    /// Whether `npm ci` and `npm run build` have been run.
+    pub fn is_built() -> bool {
+        ["dist/example/app.js", "node_modules/openapi-fetch"]
+            .iter()
+            .all(|path| folder().join(path).exists())
+    }
+
+    pub async fn serve() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("it listens").port();
+        let acceptor = TcpAcceptor::from_tokio(listener).expect("it listens");
+        let served = tokio::spawn(async move {
+            let server = Server::new_with_acceptor(acceptor);
+            server.run(files()).await.expect("it serves");
+        });
+        Self {
+            origin: format!("http://localhost:{port}"),
+            served,
+        }
+    }
+
+    /// The address of the page, which is to call a service.
+    pub fn calling(&self, service: &str) -> String {
+        format!("{}/example/?service={service}", self.origin)
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.served.abort();
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/typescript")
+}
+
+/// What any server of static files does.
+fn files() -> impl Endpoint<Output = Response> {
+    make_sync(|request| {
+        let mut path = folder().join(request.uri().path().trim_start_matches('/'));
+        if path.is_dir() {
+            path.push("index.html");
+        }
+        let kind = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("html") => "text/html",
+            Some("css") => "text/css",
+            _ => "text/javascript",
+        };
+        match std::fs::read(&path) {
+            Ok(content) => Response::builder().content_type(kind).body(content),
+            Err(_) => Response::builder().status(StatusCode::NOT_FOUND).finish(),
+        }
+    })
+    .map_to_response()
+}
