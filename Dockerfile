@@ -5,9 +5,9 @@ COPY Cargo.toml Cargo.lock ./
 COPY entity/Cargo.toml entity/
 COPY migration/Cargo.toml migration/
 # Empty packages, in the place of those that come below.
-RUN mkdir -p src entity/src migration/src tests/it benches examples \
+RUN mkdir -p src entity/src migration/src tests/it benches/figures \
  && touch src/lib.rs entity/src/lib.rs migration/src/lib.rs \
- && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/figures.rs examples/embed.rs \
+ && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/figures/main.rs \
  && cargo build --release --locked
 COPY entity entity
 COPY migration migration

@@ -152,40 +152,31 @@ impl Auth {
         new_password: &str,
     ) -> Result<SignedIn, ChangePasswordError> {
         Password::parse(new_password)?.check_length(self.policy)?;
-        let mut user = current.user.clone();
-        // The hash may be replaced meanwhile, by a sign-in that brings its cost up to date or by another change.
-        for _ in 0..2 {
-            let hash = self
-                .hash_instead(&user, current_password, new_password)
-                .await?;
-            let tx = self.db.begin().await?;
-            let locked = tx.lock_user(user.id).await?;
-            if locked.hashed_password != user.hashed_password {
-                user = locked;
-                continue;
-            }
-            let token = Token::generate();
-            let token_digest = token.digest();
-            let id = current.session.id;
-            let old_digest = current.token_digest.as_str();
-            tx.renew_session(id, old_digest, token_digest.as_str())
-                .await?;
-            tx.delete_sessions(user.id, Some(id)).await?;
-            let changes = [
-                ("hashed_password", hash.as_str().to_owned()),
-                ("session_id", id.to_string()),
-            ];
-            tx.update_user(user.id, changes).await?;
-            let (session, user) = tx.find_session(token_digest.as_str()).await?;
-            tx.commit().await?;
-            let current = CurrentSession {
-                session: Session::of(session, self.policy),
-                user,
-                token_digest,
-            };
-            return Ok(SignedIn { current, token });
-        }
-        Err(ChangePasswordError::WrongPassword)
+        let hash = self
+            .hash_instead(&current.user, current_password, new_password)
+            .await?;
+        let (id, user_id) = (current.session.id, current.user.id);
+        let token = Token::generate();
+        let token_digest = token.digest();
+        let tx = self.db.begin().await?;
+        tx.lock_user(user_id).await?;
+        // Had the password been changed meanwhile, this session would have ended, or have another token already.
+        tx.renew_session(id, current.token_digest.as_str(), token_digest.as_str())
+            .await?;
+        tx.delete_sessions(user_id, Some(id)).await?;
+        let changes = [
+            ("hashed_password", hash.as_str().to_owned()),
+            ("session_id", id.to_string()),
+        ];
+        tx.update_user(user_id, changes).await?;
+        let (session, user) = tx.find_session(token_digest.as_str()).await?;
+        tx.commit().await?;
+        let current = CurrentSession {
+            session: Session::of(session, self.policy),
+            user,
+            token_digest,
+        };
+        Ok(SignedIn { current, token })
     }
 
     /// Hashes a new password for somebody who knows the current one.

@@ -23,11 +23,22 @@ async fn requests_are_refused_in_time_while_postgres_is_down_and_served_when_it_
 ) {
     let mut server = server;
     let app = TestApp::with(TestDatabase::at(server.url("postgres")), &[]).await;
+    app.register("ada@example.com", "correct horse battery")
+        .await;
+    let token = app.token("ada@example.com", "correct horse battery").await;
     fill_pool(&app).await;
     server.stop();
     assert_unavailable(&app, "down").await;
+    let checked = app.get_as(&token, "/sessions/current").await;
+    checked.assert_problem(503, "database-unavailable");
+    let signed_in = app.sign_in("ada@example.com", "correct horse battery").await;
+    signed_in.assert_problem(503, "database-unavailable");
+    // What can be no token is one without a look at the database.
+    let mistyped = token.replacen("session_", "session_-", 1);
+    assert!(!app.opens(&mistyped[..token.len()]).await);
     server.resume();
     assert_recovers(&app).await;
+    assert!(app.opens(&token).await);
     app.stop().await;
 }
 

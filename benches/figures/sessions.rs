@@ -1,0 +1,352 @@
+//! Sign-ins, and the check of a session that every request of somebody who is signed in begins with.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bienvenue::{auth::hash_password, db::DB};
+use chrono::{TimeDelta, Utc};
+use sea_orm::{
+    ConnectionTrait, Database, DatabaseBackend, DatabaseTransaction, Statement,
+    TransactionTrait as _, Value,
+};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::{
+    ROUNDS, Result, bcrypt_alone, median,
+    postgres::Postgres,
+    service::{Connection, Service},
+};
+
+const CHECKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checks.lua");
+
+const PASSWORD: &str = "correct horse battery";
+
+/// How many sessions the load is spread over.
+const TOKENS: usize = 4_000;
+
+/// Both databases, each a throwaway one, and a file with tokens for each.
+struct Databases {
+    folder: TempDir,
+    postgres: Postgres,
+}
+
+impl Databases {
+    fn start() -> Result<Self> {
+        Ok(Self {
+            folder: tempfile::tempdir()?,
+            postgres: Postgres::start()
+                .ok_or("PostgreSQL is missing: apt-get install postgresql")?,
+        })
+    }
+
+    /// A name for people, and a URL of a database of this name.
+    fn urls(&self, name: &str) -> Result<[(&'static str, String); 2]> {
+        runtime()?.block_on(async {
+            let admin = Database::connect(self.postgres.url("postgres")).await?;
+            admin
+                .execute_unprepared(&format!("CREATE DATABASE {name}"))
+                .await?;
+            Result::Ok(())
+        })?;
+        let file = self.folder.path().join(format!("{name}.db"));
+        Ok([
+            ("SQLite", format!("sqlite://{}?mode=rwc", file.display())),
+            ("PostgreSQL", self.postgres.url(name)),
+        ])
+    }
+
+    /// A file with tokens that open sessions of a database.
+    fn tokens(&self, tokens: &[String]) -> Result<PathBuf> {
+        let path = self.folder.path().join("tokens");
+        fs::write(&path, tokens.join("\n"))?;
+        Ok(path)
+    }
+}
+
+/// The check against poem with the same question by bare sqlx.
+pub fn checks() -> Result<()> {
+    let databases = Databases::start()?;
+    for (kind, url) in databases.urls("checks")? {
+        let file = databases.tokens(&fill(&url, 10_000, 4)?)?;
+        let ours = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
+        let bare = Service::start_bare(&url)?;
+        let ([our_rate, bare_rate], ratio) = in_turn([&ours, &bare], &file)?;
+        println!(
+            "check on {kind}: {our_rate:.0} requests/s, bare poem and sqlx {bare_rate:.0}: {ratio:.2} of it"
+        );
+    }
+    Ok(())
+}
+
+/// The check with many users against the check with few.
+pub fn many_users() -> Result<()> {
+    let databases = Databases::start()?;
+    let (few, many) = (databases.urls("few")?, databases.urls("many")?);
+    for ((kind, few), (_, many)) in few.into_iter().zip(many) {
+        let few_tokens = fill(&few, 10_000, 4)?;
+        let begun = Instant::now();
+        let many_tokens = fill(&many, 1_000_000, 4)?;
+        eprintln!("filled {kind} in {:?}", begun.elapsed());
+        let mut rates = [Vec::new(), Vec::new()];
+        let mut ratios = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut round = [0.0; 2];
+            for (number, (url, tokens)) in [(&few, &few_tokens), (&many, &many_tokens)]
+                .into_iter()
+                .enumerate()
+            {
+                let file = databases.tokens(tokens)?;
+                let service = Service::start(databases.folder.path(), &[("DATABASE_URL", url)])?;
+                // The second run counts: the first brings into memory what is asked for.
+                run(&service, 2, &file)?;
+                round[number] = run(&service, 4, &file)?;
+                rates[number].push(round[number]);
+            }
+            ratios.push(round[0] / round[1]);
+        }
+        let [few, many] = &mut rates;
+        println!(
+            "check on {kind} with 1,000,000 users and 2 sessions each: {:.0} requests/s, with 10,000 {:.0}: {:.2} times as long",
+            median(many),
+            median(few),
+            median(&mut ratios)
+        );
+    }
+    Ok(())
+}
+
+/// Resident memory after a million checks.
+pub fn memory() -> Result<()> {
+    let databases = Databases::start()?;
+    for (kind, url) in databases.urls("memory")? {
+        let file = databases.tokens(&fill(&url, 10_000, 4)?)?;
+        let service = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
+        let mut done = 0.0;
+        while done < 1e6 {
+            done += 20.0 * run(&service, 20, &file)?;
+        }
+        let megabytes = service.resident()?;
+        println!(
+            "resident memory on {kind} after {:.1} million checks: {megabytes:.1} MiB",
+            done / 1e6
+        );
+    }
+    Ok(())
+}
+
+/// How many clients sign in at once, over and over.
+const CLIENTS: usize = 100;
+
+/// How often somebody who is signed in asks something meanwhile: seldom enough to leave the cores to the hashes.
+const PACE: Duration = Duration::from_millis(20);
+
+const STORM: Duration = Duration::from_secs(40);
+
+/// The check while a hundred clients sign in at cost 12, and what they get done.
+pub fn storm() -> Result<()> {
+    let databases = Databases::start()?;
+    for (kind, url) in databases.urls("storm")? {
+        let tokens = fill(&url, TOKENS, 12)?;
+        let service = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
+        let (mut slowdowns, mut quiets, mut busies) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rates, mut shares, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let alone = bcrypt_alone(Duration::from_secs(10));
+            let quiet = percentile_of_checks(&service, &tokens)?;
+            let storm = Storm::default();
+            let busy = thread::scope(|scope| -> Result<f64> {
+                for client in 0..CLIENTS {
+                    let (service, storm) = (&service, &storm);
+                    scope.spawn(move || storm.sign_in(service, client));
+                }
+                // Until the queue is as long as it will be.
+                thread::sleep(Duration::from_secs(6));
+                storm.done.store(0, Relaxed);
+                let begun = Instant::now();
+                let busy = percentile_of_checks(&service, &tokens);
+                rates.push(storm.done.load(Relaxed) as f64 / begun.elapsed().as_secs_f64());
+                storm.is_over.store(true, Relaxed);
+                busy
+            })?;
+            if storm.has_failed.load(Relaxed) {
+                return Err("a sign-in got another answer than 201 and 503".into());
+            }
+            refusals.push(storm.slowest_refusal_ms.load(Relaxed) as f64);
+            shares.push(rates[rates.len() - 1] / alone);
+            slowdowns.push(busy / quiet);
+            quiets.push(quiet);
+            busies.push(busy);
+        }
+        println!(
+            "{CLIENTS} clients signing in at cost 12 on {kind}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
+             {:.1} sign-ins/s, {:.2} of bcrypt alone; the slowest refusal after {:.0} ms",
+            median(&mut busies),
+            median(&mut quiets),
+            median(&mut slowdowns),
+            median(&mut rates),
+            median(&mut shares),
+            median(&mut refusals),
+        );
+    }
+    Ok(())
+}
+
+/// What the clients that sign in have seen.
+#[derive(Default)]
+struct Storm {
+    is_over: AtomicBool,
+    has_failed: AtomicBool,
+    done: AtomicUsize,
+    slowest_refusal_ms: AtomicUsize,
+}
+
+impl Storm {
+    /// One client, which waits as long as it is told before it tries again.
+    fn sign_in(&self, service: &Service, client: usize) {
+        let body = format!(
+            "{{\"email\": \"user{}@example.com\", \"password\": \"{PASSWORD}\"}}",
+            client + 1
+        );
+        let head = "POST /sessions HTTP/1.1\r\nContent-Type: application/json";
+        let Ok(mut connection) = Connection::open(service) else {
+            return self.has_failed.store(true, Relaxed);
+        };
+        while !self.is_over.load(Relaxed) {
+            let begun = Instant::now();
+            match connection.send(head, &body) {
+                Ok((201, _)) => {
+                    self.done.fetch_add(1, Relaxed);
+                }
+                Ok((503, Some(wait))) => {
+                    let took = usize::try_from(begun.elapsed().as_millis()).unwrap_or(usize::MAX);
+                    self.slowest_refusal_ms.fetch_max(took, Relaxed);
+                    thread::sleep(wait);
+                }
+                _ => return self.has_failed.store(true, Relaxed),
+            }
+        }
+    }
+}
+
+/// The 99th percentile of how long checks take, in milliseconds, at a steady pace.
+fn percentile_of_checks(service: &Service, tokens: &[String]) -> Result<f64> {
+    let mut connection = Connection::open(service)?;
+    let mut times = Vec::new();
+    let begun = Instant::now();
+    for token in tokens.iter().cycle() {
+        if begun.elapsed() > STORM {
+            break;
+        }
+        let head = format!("GET /sessions/current HTTP/1.1\r\nAuthorization: Bearer {token}");
+        let sent = Instant::now();
+        let (status, _) = connection.send(&head, "")?;
+        times.push(sent.elapsed().as_secs_f64() * 1e3);
+        if status != 200 {
+            return Err(format!("a check was answered with {status}").into());
+        }
+        thread::sleep(PACE.saturating_sub(sent.elapsed()));
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() * 99 / 100])
+}
+
+/// Checks a second of two services in turn, the medians, and the median of the ratios.
+fn in_turn(services: [&Service; 2], tokens: &Path) -> Result<([f64; 2], f64)> {
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let round = [run(services[0], 4, tokens)?, run(services[1], 4, tokens)?];
+        rates[0].push(round[0]);
+        rates[1].push(round[1]);
+        ratios.push(round[0] / round[1]);
+    }
+    let [ours, theirs] = &mut rates;
+    Ok(([median(ours), median(theirs)], median(&mut ratios)))
+}
+
+fn run(service: &Service, seconds: u32, tokens: &Path) -> Result<f64> {
+    let tokens = tokens.to_str().ok_or("a path that is text")?;
+    service.under_wrk(32, seconds, &[CHECKS, tokens])
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
+}
+
+/// Makes the tables and so many users with two sessions each, and returns tokens for sessions that are spread over all of
+/// them.
+fn fill(url: &str, users: usize, cost: u32) -> Result<Vec<String>> {
+    let hash = hash_password(PASSWORD, cost)?;
+    runtime()?.block_on(async {
+        drop(DB::connect(url).await?);
+        let conn = Database::connect(url).await?;
+        let tx = conn.begin().await?;
+        let (numbers, id, digest) = match tx.get_database_backend() {
+            DatabaseBackend::Sqlite => (
+                "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $3) SELECT i FROM n)",
+                "randomblob(16)",
+                "lower(hex(randomblob(32)))",
+            ),
+            _ => (
+                "(SELECT generate_series(1, $3) AS i) AS n",
+                "gen_random_uuid()",
+                "md5(random()::text) || md5(random()::text)",
+            ),
+        };
+        let now = Utc::now();
+        let number = i64::try_from(users)?;
+        let sql = format!(
+            "INSERT INTO users (email, hashed_password, created_at, updated_at)
+             SELECT 'user' || i || '@example.com', $1, $2, $2 FROM {numbers}"
+        );
+        execute(&tx, &sql, [hash.as_str().into(), now.into(), number.into()]).await?;
+        let sql = format!(
+            "INSERT INTO sessions (id, user_id, token_digest, created_at, authenticated_at, last_seen_at, expires_at)
+             SELECT {id}, users.id, {digest}, $1, $1, $1, $2 FROM users, (SELECT 1 UNION ALL SELECT 2) AS twice"
+        );
+        let end = now + TimeDelta::days(30);
+        execute(&tx, &sql, [now.into(), end.into()]).await?;
+        let mut tokens = Vec::new();
+        for sample in 0..TOKENS.min(users) {
+            let token = token(sample);
+            let digest = hex::encode(Sha256::digest(token.as_bytes()));
+            let user = i64::try_from(1 + sample * (users / TOKENS.min(users)))?;
+            let sql = "UPDATE sessions SET token_digest = $1
+                       WHERE id = (SELECT id FROM sessions WHERE user_id = $2 LIMIT 1)";
+            execute(&tx, sql, [digest.into(), user.into()]).await?;
+            tokens.push(token);
+        }
+        tx.commit().await?;
+        conn.execute_unprepared("ANALYZE").await?;
+        conn.close().await?;
+        Ok(tokens)
+    })
+}
+
+async fn execute<const N: usize>(
+    tx: &DatabaseTransaction,
+    sql: &str,
+    values: [Value; N],
+) -> Result<()> {
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+    tx.execute_raw(statement).await?;
+    Ok(())
+}
+
+/// A token as the service makes them, but of a number that anybody could guess.
+fn token(number: usize) -> String {
+    const PREFIX: &[u8] = b"bienvenue_session_";
+    let random = Sha256::digest(number.to_le_bytes());
+    let checksum = Sha256::digest([PREFIX, &random].concat());
+    let encoded = URL_SAFE_NO_PAD.encode([&random[..], &checksum[..4]].concat());
+    format!("{}{encoded}", String::from_utf8_lossy(PREFIX))
+}
