@@ -5,6 +5,7 @@
 
 mod email;
 mod hashing;
+mod last_seen;
 mod password;
 mod sessions;
 mod token;
@@ -20,19 +21,16 @@ pub use sessions::{
     Client, CurrentSession, EndSessionError, Session, SessionError, SignInError, SignedIn,
 };
 pub use token::Token;
-use tokio::sync::Semaphore;
 pub use users::{ChangePasswordError, DeleteUserError, Export, RegisterError};
 
 use hashing::HashingThreads;
+use last_seen::LastSeen;
 
 pub use crate::db::DbError;
 use crate::{
     config::{LONGEST_DURATION, Settings},
     db::{DB, MigrationState},
 };
-
-/// How many notes that a session is in use are written at once; who comes when there are so many isn't noted.
-const NOTES: usize = 4;
 
 /// What is asked of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +93,7 @@ pub struct Auth {
     db: DB,
     policy: Policy,
     hashing: Arc<HashingThreads>,
-    notes: Arc<Semaphore>,
+    last_seen: LastSeen,
 }
 
 impl Auth {
@@ -110,7 +108,7 @@ impl Auth {
             db,
             policy,
             hashing: Arc::new(HashingThreads::start()),
-            notes: Arc::new(Semaphore::new(NOTES)),
+            last_seen: LastSeen::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sessions: who is signed in, from where, and for how long.
 
-use std::{collections::BTreeSet, convert::Infallible, error::Error, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, net::IpAddr};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
@@ -282,7 +282,8 @@ impl Auth {
             return Err(SessionError::NotSignedIn);
         }
         if session.last_seen_at + self.last_seen_step() <= now {
-            self.note_use(session.id);
+            self.last_seen
+                .note(session.id, &self.db, self.last_seen_step());
         }
         Ok(CurrentSession {
             session,
@@ -294,23 +295,6 @@ impl Auth {
     /// How exactly is known when a session was last used: exactly enough that none ends while it is in use.
     fn last_seen_step(&self) -> TimeDelta {
         LAST_SEEN_STEP.min(self.policy.idle() / 4)
-    }
-
-    /// Has somebody else note that a session is in use, unless there is too much to note: then its next request will.
-    fn note_use(&self, id: Uuid) {
-        let Ok(turn) = Arc::clone(&self.notes).try_acquire_owned() else {
-            return;
-        };
-        let (db, step) = (self.db.clone(), self.last_seen_step());
-        tokio::spawn(async move {
-            if let Err(err) = db.touch_session(id, step).await {
-                tracing::debug!(
-                    error = &err as &dyn Error,
-                    "the use of a session was not noted"
-                );
-            }
-            drop(turn);
-        });
     }
 
     /// The sessions of the caller that are not over, the newest first.

@@ -4,7 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, prelude::Uuid,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    prelude::Uuid,
+    sea_query::{LockBehavior, LockType},
 };
 
 use super::{DB, DbError, ask};
@@ -85,16 +87,23 @@ impl<C: ConnectionTrait> DB<C> {
         ask(sessions.all(&self.conn)).await
     }
 
-    /// Notes that a session was used, unless that was noted within the last `step`.
+    /// Notes that sessions were used, unless that was noted within the last `step`. Those that somebody else is changing are
+    /// left out: they are as good as noted, or ended.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn touch_session(&self, id: Uuid, step: TimeDelta) -> Result<(), DbError> {
+    pub async fn touch_sessions(&self, ids: &[Uuid], step: TimeDelta) -> Result<(), DbError> {
         let now = self.clock.now();
+        let due = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::Id.is_in(ids.iter().copied()))
+            .filter(session::Column::LastSeenAt.lte(now - step))
+            // On SQLite there is but one writer, and sea-query leaves the lock out.
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         let touch = session::Entity::update_many()
             .col_expr(session::Column::LastSeenAt, now.into())
-            .filter(session::Column::Id.eq(id))
-            .filter(session::Column::LastSeenAt.lte(now - step));
+            .filter(session::Column::Id.in_subquery(due.into_query()));
         self.write(touch.exec(&self.conn)).await?;
         Ok(())
     }

@@ -87,7 +87,12 @@ async fn the_readme_lists_every_setting_with_its_default() {
 async fn every_link_between_the_documents_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for document in ["README.md", "docs/architecture.md", "docs/performance.md"] {
+    for document in [
+        "README.md",
+        "docs/architecture.md",
+        "docs/frontend.md",
+        "docs/performance.md",
+    ] {
         let text = fs::read_to_string(root.join(document)).expect("it is there");
         let folder = root.join(document);
         let folder = folder.parent().expect("a folder");

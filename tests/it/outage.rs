@@ -31,7 +31,9 @@ async fn requests_are_refused_in_time_while_postgres_is_down_and_served_when_it_
     assert_unavailable(&app, "down").await;
     let checked = app.get_as(&token, "/sessions/current").await;
     checked.assert_problem(503, "database-unavailable");
-    let signed_in = app.sign_in("ada@example.com", "correct horse battery").await;
+    let signed_in = app
+        .sign_in("ada@example.com", "correct horse battery")
+        .await;
     signed_in.assert_problem(503, "database-unavailable");
     // What can be no token is one without a look at the database.
     let mistyped = token.replacen("session_", "session_-", 1);
