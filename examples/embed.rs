@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use bienvenue::{
-    auth::{Auth, Client, Policy, SessionError, SignInError, Token},
+    auth::{Auth, Client, Language, Policy, SessionError, SignInError, Token, TokenKind},
     db::DB,
 };
 
@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client {
         ip: None,
         user_agent: Some("embed/1.0".to_owned()),
+        language: Language::English,
     };
     let signed_in = auth
         .sign_in("ada@example.com", "correct horse battery", client)
@@ -36,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("signed in by session {}", signed_in.current.session.id);
 
     // What comes from outside is a text, and a token only if it has the form of one.
-    let token = Token::parse(signed_in.token.as_str()).ok_or("no token")?;
+    let token = Token::parse(TokenKind::Session, signed_in.token.as_str()).ok_or("no token")?;
     let current = auth.check_session(&token).await?;
     println!("checked: this is {}", current.user.email);
 

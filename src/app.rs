@@ -9,6 +9,7 @@ use crate::{
     auth::Auth,
     config::{Settings, SettingsError},
     db::{DB, DbError},
+    mail::{self, Mailer},
     server,
 };
 
@@ -19,6 +20,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 pub struct App {
     listener: TcpListener,
     auth: Auth,
+    mailer: Mailer,
     settings: Settings,
 }
 
@@ -52,6 +54,7 @@ impl App {
     /// # Errors
     /// [`StartError`].
     pub async fn start_on(db: DB, settings: &Settings) -> Result<Self, StartError> {
+        let mailer = Mailer::open(settings, db.clock())?;
         let address = settings.listen.address;
         let listener = TcpListener::bind(address)
             .await
@@ -59,6 +62,7 @@ impl App {
         Ok(Self {
             listener,
             auth: Auth::new(db, settings.into()),
+            mailer,
             settings: settings.clone(),
         })
     }
@@ -80,17 +84,18 @@ impl App {
     /// Answers requests until `stop` is ready; then takes no more, lets those that are under way end, for
     /// 10 s at most, and returns.
     ///
-    /// Meanwhile it sweeps what is over.
+    /// Meanwhile it sends letters that are due, and sweeps what is over.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let endpoint = api::endpoint(&self.auth, &self.settings);
         tokio::select! {
             () = server::serve(self.listener, endpoint, stop) => {}
             () = sweep(&self.auth) => {}
+            () = mail::deliver(&self.auth, &self.mailer) => {}
         }
     }
 }
 
-/// Deletes sessions that are over, for ever.
+/// Deletes sessions that are over and letters that were sent long ago, for ever.
 async fn sweep(auth: &Auth) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,12 +104,12 @@ async fn sweep(auth: &Auth) {
         let outcome = loop {
             match auth.sweep_sessions().await {
                 Ok(true) => {}
-                Ok(false) => break Ok(()),
+                Ok(false) => break auth.sweep_letters().await,
                 Err(err) => break Err(err),
             }
         };
         if let Err(err) = outcome {
-            tracing::warn!(error = &err as &dyn Error, "expired sessions are not swept");
+            tracing::warn!(error = &err as &dyn Error, "what is over is not swept");
         }
     }
 }

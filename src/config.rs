@@ -15,6 +15,7 @@ use std::{
 
 use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use url::{Host, Url};
 
@@ -199,6 +200,101 @@ pub struct SessionSettings {
     pub lifetime: Duration,
 }
 
+/// How letters are sent, and what is in them.
+#[derive(Args, Clone, Debug)]
+pub struct MailSettings {
+    /// The server that takes letters: smtp:// (with STARTTLS) or smtps://; none: they are written to files
+    #[arg(
+        id = "BIENVENUE_SMTP_URL",
+        long = "smtp-url",
+        env = "BIENVENUE_SMTP_URL",
+        hide_env_values = true
+    )]
+    pub smtp_url: Option<SmtpUrl>,
+    /// The folder for letters where there is no server; it is made when the first is written
+    #[arg(
+        id = "BIENVENUE_MAIL_DIR",
+        long = "mail-dir",
+        env = "BIENVENUE_MAIL_DIR",
+        default_value = "mail"
+    )]
+    pub dir: PathBuf,
+    /// Who letters are from
+    #[arg(
+        id = "BIENVENUE_MAIL_FROM",
+        long = "mail-from",
+        env = "BIENVENUE_MAIL_FROM",
+        default_value = "Bienvenue <no-reply@localhost>"
+    )]
+    pub from: Mailbox,
+    /// A folder with letters that replace ours
+    #[arg(
+        id = "BIENVENUE_TEMPLATES",
+        long = "templates",
+        env = "BIENVENUE_TEMPLATES"
+    )]
+    pub templates: Option<PathBuf>,
+    /// The page of your frontend that resets passwords; none: /reset-password under the public URL
+    #[arg(
+        id = "BIENVENUE_RESET_URL",
+        long = "reset-url",
+        env = "BIENVENUE_RESET_URL"
+    )]
+    pub reset_url: Option<Url>,
+    /// The page of your frontend that verifies addresses; none: /verify-email under the public URL
+    #[arg(
+        id = "BIENVENUE_VERIFY_URL",
+        long = "verify-url",
+        env = "BIENVENUE_VERIFY_URL"
+    )]
+    pub verify_url: Option<Url>,
+    /// How long the link of a password reset is good
+    #[arg(
+        id = "BIENVENUE_RESET_TOKEN_LIFETIME",
+        long = "reset-token-lifetime",
+        env = "BIENVENUE_RESET_TOKEN_LIFETIME",
+        default_value = "30m",
+        value_parser = duration
+    )]
+    pub reset_token_lifetime: Duration,
+    /// How long the link that verifies an address is good
+    #[arg(
+        id = "BIENVENUE_VERIFICATION_LIFETIME",
+        long = "verification-lifetime",
+        env = "BIENVENUE_VERIFICATION_LIFETIME",
+        default_value = "24h",
+        value_parser = duration
+    )]
+    pub verification_lifetime: Duration,
+}
+
+/// The URL of a mail server. It may hold a password, so it prints as its scheme alone.
+#[derive(Clone)]
+pub struct SmtpUrl(String);
+
+impl SmtpUrl {
+    /// The URL with the password; nothing where the variable is set to nothing.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        Some(&*self.0).filter(|url| !url.is_empty())
+    }
+}
+
+impl FromStr for SmtpUrl {
+    type Err = std::convert::Infallible;
+
+    /// Takes any text: clap would print a refused one, password and all. It is judged when the sender is made.
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        Ok(Self(url.to_owned()))
+    }
+}
+
+impl fmt::Debug for SmtpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("smtp:…")
+    }
+}
+
 /// The longest time that a setting takes: ten years, less leap days. More is most likely a slip, and some day no date.
 pub(crate) const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
 
@@ -327,6 +423,9 @@ pub struct Settings {
     /// How long a sign-in lasts
     #[command(flatten)]
     pub session: SessionSettings,
+    /// How letters are sent, and what is in them
+    #[command(flatten)]
+    pub mail: MailSettings,
     /// How the log is written
     #[command(flatten)]
     pub log: LogSettings,
@@ -336,8 +435,8 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 #[error("{variable} {reason}")]
 pub struct SettingsError {
-    variable: &'static str,
-    reason: String,
+    pub(crate) variable: &'static str,
+    pub(crate) reason: String,
 }
 
 impl Settings {

@@ -8,6 +8,7 @@
 //! | [`app`] | how the parts are joined; what `main` serves and the tests start |
 //! | `api` | HTTP: decode, call one method of [`auth`], encode |
 //! | [`auth`] | the decisions: who may, for how long, and why not |
+//! | `mail` | letters: what is in them, and who takes them |
 //! | [`db`] | the questions to the database, one a method |
 //! | `entity` | what a row is |
 //!
@@ -33,6 +34,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+mod mail;
 mod server;
 
 pub use api::openapi_document;

@@ -2,5 +2,7 @@
 //!
 //! No queries, no rules, and no `serde`: a row that can't be serialised can't leak a hash.
 
+pub mod email_verification;
+pub mod outgoing_mail;
 pub mod session;
 pub mod user;

@@ -20,6 +20,8 @@ pub struct Model {
     pub session_id: Option<String>,
     /// The digest of the reset token that is outstanding, null when there is none.
     pub reset_token: Option<String>,
+    /// How long that token is good, null when there is none.
+    pub reset_token_expires_at: Option<DateTimeUtc>,
     /// When the owner showed that mail to the address arrives, null before.
     pub email_verified_at: Option<DateTimeUtc>,
     /// When the account was made, in whole microseconds.

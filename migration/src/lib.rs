@@ -10,6 +10,9 @@ use sea_orm_migration::prelude::*;
 mod m20261122_000001_create_users;
 mod m20261122_000002_add_email_verified_at;
 mod m20261122_000003_create_sessions;
+mod m20261124_000001_add_reset_token_expires_at;
+mod m20261124_000002_create_email_verifications;
+mod m20261124_000003_create_outgoing_mails;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -21,6 +24,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_create_users::Migration),
             Box::new(m20261122_000002_add_email_verified_at::Migration),
             Box::new(m20261122_000003_create_sessions::Migration),
+            Box::new(m20261124_000001_add_reset_token_expires_at::Migration),
+            Box::new(m20261124_000002_create_email_verifications::Migration),
+            Box::new(m20261124_000003_create_outgoing_mails::Migration),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use poem::{
     Request, RequestBody,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
 };
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -10,7 +10,7 @@ use poem_openapi::{
 };
 
 use super::{Context, cookie::SessionCookie, problem::Problem};
-use crate::auth::{CurrentSession, SessionError, Token};
+use crate::auth::{CurrentSession, SessionError, Token, TokenKind};
 
 /// Somebody who is signed in: the one way in which an operation learns who calls.
 pub(super) struct Caller {
@@ -105,6 +105,40 @@ impl<'a> ApiExtractor<'a> for Caller {
     }
 }
 
+/// Perhaps somebody who is signed in: for an operation that has another way to find out who calls.
+pub(super) struct MaybeCaller(pub(super) Option<Caller>);
+
+impl<'a> ApiExtractor<'a> for MaybeCaller {
+    const TYPES: &'static [ApiExtractorType] = Caller::TYPES;
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Caller::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        Caller::security_schemes()
+    }
+
+    fn has_security_fallback() -> bool {
+        true
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        match Caller::from_request(request, body, options).await {
+            Ok(caller) => Ok(Self(Some(caller))),
+            Err(err) if err.status() == StatusCode::UNAUTHORIZED => Ok(Self(None)),
+            Err(err) => Err(err),
+        }
+    }
+}
+
 /// The token of a request. An `Authorization` header, whatever is in it, decides alone.
 fn token_in(headers: &HeaderMap, cookie: SessionCookie) -> Option<(Token, Transport)> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
@@ -118,7 +152,10 @@ fn token_in(headers: &HeaderMap, cookie: SessionCookie) -> Option<(Token, Transp
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }
-    Some((Token::parse(token.trim())?, Transport::Header))
+    Some((
+        Token::parse(TokenKind::Session, token.trim())?,
+        Transport::Header,
+    ))
 }
 
 impl From<SessionError> for Problem {

@@ -8,7 +8,10 @@ use poem::{
 };
 
 use super::Context;
-use crate::{auth, config::TrustedProxies};
+use crate::{
+    auth::{self, Language},
+    config::TrustedProxies,
+};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -26,6 +29,7 @@ impl<'a> FromRequest<'a> for Client {
             ip: Some(address(peer.ip(), headers, &Context::of(request).proxies)),
             user_agent: user_agent
                 .map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()),
+            language: language(headers),
         }))
     }
 }
@@ -60,4 +64,22 @@ fn read_address(text: &str) -> Option<IpAddr> {
     let address = bare.unwrap_or(text).parse::<IpAddr>().ok();
     let address = address.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
     address.map(|address| address.to_canonical())
+}
+
+/// The language that a request asks for, of those that letters are written in. Source: RFC 9110, 12.5.4.
+fn language(headers: &HeaderMap) -> Language {
+    let header = headers.get(header::ACCEPT_LANGUAGE);
+    let ranges = header.and_then(|value| value.to_str().ok());
+    let mut best = (0.0, Language::default());
+    for range in ranges.unwrap_or_default().split(',') {
+        let (tag, weight) = range.split_once(";q=").unwrap_or((range, "1"));
+        let code = tag.trim().split('-').next().unwrap_or_default();
+        let weight: f32 = weight.trim().parse().unwrap_or(0.0);
+        if let Some(language) = Language::parse(&code.to_ascii_lowercase())
+            && weight > best.0
+        {
+            best = (weight, language);
+        }
+    }
+    best.1
 }

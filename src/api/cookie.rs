@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use poem::http::{HeaderMap, header};
 
-use crate::auth::Token;
+use crate::auth::{Token, TokenKind};
 
 /// How the cookie is written, which depends on how browsers reach the service.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,6 @@ impl SessionCookie {
             .flat_map(|cookies| cookies.split(';'))
             .filter_map(|cookie| cookie.trim().split_once('='))
             .filter(|(name, _)| *name == self.name)
-            .find_map(|(_, value)| Token::parse(value))
+            .find_map(|(_, value)| Token::parse(TokenKind::Session, value))
     }
 }

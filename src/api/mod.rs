@@ -9,7 +9,9 @@ mod client;
 mod conventions;
 mod cookie;
 mod docs;
+mod email_verification;
 mod origins;
+mod password_reset;
 mod problem;
 mod service;
 mod sessions;
@@ -28,7 +30,9 @@ use crate::{
 use conventions::{Allowed, Edge};
 use cookie::SessionCookie;
 use docs::Document;
+use email_verification::EmailVerificationApi;
 use origins::Origins;
+use password_reset::PasswordResetApi;
 use service::ServiceApi;
 use sessions::SessionsApi;
 use users::UsersApi;
@@ -40,12 +44,20 @@ enum Tag {
     Accounts,
     /// Signing in and out, on any number of devices.
     Sessions,
+    /// What is proved by a letter that arrives: whose an address is, and who may replace a forgotten password.
+    Letters,
     /// The service itself: is it up, and what do its problems mean?
     Service,
 }
 
 /// All operations.
-type Operations = (ServiceApi, UsersApi, SessionsApi);
+type Operations = (
+    ServiceApi,
+    UsersApi,
+    SessionsApi,
+    PasswordResetApi,
+    EmailVerificationApi,
+);
 
 /// What is asked to find out who sent a request, and from where. Every request has it.
 struct Context {
@@ -71,6 +83,8 @@ pub(crate) fn endpoint(
         ServiceApi::new(auth.clone()),
         UsersApi::new(auth.clone()),
         SessionsApi::new(auth.clone(), cookie),
+        PasswordResetApi::new(auth.clone()),
+        EmailVerificationApi::new(auth.clone()),
     );
     let context = Arc::new(Context {
         auth: auth.clone(),

@@ -52,6 +52,10 @@ problem_types! {
          of the address is none that is known.",
         "Compare the request with the documentation of the operation. For a body, `errors` names each field \
          that is wrong.";
+    INVALID_TOKEN: "invalid-token", BAD_REQUEST,
+        "This link is not good any more",
+        "The token is unknown, was used, is too old, or a newer one was mailed since.",
+        "Ask for a new letter, and use the newest one.";
     NOT_SIGNED_IN: "not-signed-in", UNAUTHORIZED,
         "Nobody is signed in",
         "The request shows no session, or one that is unknown, has expired, or was ended.",
@@ -166,6 +170,19 @@ impl Problem {
             &NOT_SIGNED_IN,
             "Sign in first: the request shows no session that is good.",
         )
+    }
+
+    /// A token of a letter that is no good.
+    pub(super) fn invalid_token() -> Self {
+        Self::new(
+            &INVALID_TOKEN,
+            "This link was used, is too old, or was replaced by a newer one. Ask for another letter.",
+        )
+    }
+
+    /// What was given as the password to confirm something is not.
+    pub(super) fn wrong_password() -> Self {
+        Self::new(&WRONG_PASSWORD, "This is not the password of the account.")
     }
 
     /// No database, or none that can be used.

@@ -15,6 +15,7 @@ use super::{
     Tag,
     body::Body,
     caller::Caller,
+    client::Client,
     problem::{
         DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_EMAIL, INVALID_PASSWORD, Operation, Problem,
         ProblemType, Refused, SIGN_IN_AGAIN, WEAK_PASSWORD, WRONG_PASSWORD,
@@ -296,9 +297,7 @@ impl From<ChangePasswordError> for Problem {
     fn from(err: ChangePasswordError) -> Self {
         match err {
             ChangePasswordError::NotSignedIn => Self::not_signed_in(),
-            ChangePasswordError::WrongPassword => {
-                Self::new(&WRONG_PASSWORD, "This is not your current password.")
-            }
+            ChangePasswordError::WrongPassword => Self::wrong_password(),
             ChangePasswordError::InvalidPassword(err) => err.into(),
             ChangePasswordError::WeakPassword(err) => err.into(),
             ChangePasswordError::Hashing(err) => err.into(),
@@ -330,7 +329,8 @@ impl UsersApi {
 impl UsersApi {
     /// Register
     ///
-    /// Opens an account. An address can have one: in whatever case it is typed, it is the same address.
+    /// Opens an account. An address can have one: in whatever case it is typed, it is the same address. A letter is mailed to
+    /// it, in the language of the request, by whose link its owner verifies it.
     #[oai(
         path = "/users",
         method = "post",
@@ -339,11 +339,16 @@ impl UsersApi {
     )]
     async fn register(
         &self,
+        client: Client,
         registration: Body<Registration>,
     ) -> Result<Registered, Refused<Register>> {
         let Registration { email, password } = registration.0;
         let password = Zeroizing::new(password.0);
-        let user = self.auth.register_user(&email, &password).await?;
+        let language = client.0.language;
+        let user = self
+            .auth
+            .register_user_in(&email, &password, language)
+            .await?;
         Ok(Registered::Created(Json(user.into())))
     }
 
@@ -372,13 +377,19 @@ impl UsersApi {
     async fn change_password(
         &self,
         caller: Caller,
+        client: Client,
         change: Body<PasswordChange>,
     ) -> Result<PasswordChanged, Refused<ChangePassword>> {
         let current_password = Zeroizing::new(change.0.current_password.0);
         let new_password = Zeroizing::new(change.0.new_password.0);
         let signed_in = self
             .auth
-            .change_password(&caller.current, &current_password, &new_password)
+            .change_password(
+                &caller.current,
+                &current_password,
+                &new_password,
+                client.0.language,
+            )
             .await?;
         Ok(match caller.cookie_holding(&signed_in.token) {
             Some(cookie) => PasswordChanged::NoContent(cookie),

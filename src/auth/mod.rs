@@ -4,9 +4,12 @@
 //! speaks to [`crate::db`] and knows neither HTTP nor SQL.
 
 mod email;
+mod email_verification;
 mod hashing;
 mod last_seen;
+mod mails;
 mod password;
+mod password_reset;
 mod sessions;
 mod token;
 mod users;
@@ -15,12 +18,16 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 pub use email::{Email, EmailError};
+pub use email_verification::{RefuseError, VerifyEmailError};
 pub use hashing::HashingError;
+pub use mails::{DueLetter, Language, Letter, LetterKind};
 pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
+pub use password_reset::{RequestResetError, ResetPasswordError};
 pub use sessions::{
     Client, CurrentSession, EndSessionError, Session, SessionError, SignInError, SignedIn,
 };
-pub use token::Token;
+pub use token::{Token, TokenKind};
+use tokio::sync::Notify;
 pub use users::{ChangePasswordError, DeleteUserError, Export, RegisterError};
 
 use hashing::HashingThreads;
@@ -45,6 +52,10 @@ pub struct Policy {
     pub session_idle: Duration,
     /// How long a session lasts, however much it is used: ten years at most, and more is taken for that.
     pub session_lifetime: Duration,
+    /// How long the link of a password reset is good.
+    pub reset_token_lifetime: Duration,
+    /// How long the link that verifies an address is good.
+    pub verification_lifetime: Duration,
 }
 
 impl Policy {
@@ -71,6 +82,8 @@ impl Default for Policy {
             password_min_score: 3,
             session_idle: Duration::from_hours(7 * 24),
             session_lifetime: Duration::from_hours(30 * 24),
+            reset_token_lifetime: Duration::from_mins(30),
+            verification_lifetime: Duration::from_hours(24),
         }
     }
 }
@@ -83,6 +96,8 @@ impl From<&Settings> for Policy {
             password_min_score: settings.password.min_score,
             session_idle: settings.session.idle,
             session_lifetime: settings.session.lifetime,
+            reset_token_lifetime: settings.mail.reset_token_lifetime,
+            verification_lifetime: settings.mail.verification_lifetime,
         }
     }
 }
@@ -94,6 +109,7 @@ pub struct Auth {
     policy: Policy,
     hashing: Arc<HashingThreads>,
     last_seen: LastSeen,
+    posted: Arc<Notify>,
 }
 
 impl Auth {
@@ -109,6 +125,7 @@ impl Auth {
             policy,
             hashing: Arc::new(HashingThreads::start()),
             last_seen: LastSeen::default(),
+            posted: Arc::new(Notify::new()),
         }
     }
 

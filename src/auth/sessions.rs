@@ -7,9 +7,9 @@ use entity::{session, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, DbError, Email, HashingError, Policy,
+    Auth, DbError, Email, HashingError, Language, Policy,
     password::{self, Password, PasswordHash, StoredHash},
-    token::{Token, TokenDigest},
+    token::{Token, TokenDigest, TokenKind},
 };
 use crate::db::Transaction;
 
@@ -32,6 +32,8 @@ pub struct Client {
     pub ip: Option<IpAddr>,
     /// What the browser or program says of itself. The first 512 characters are kept.
     pub user_agent: Option<String>,
+    /// In which language its owner is written to.
+    pub language: Language,
 }
 
 /// A sign-in that has not ended, as its owner may see it.
@@ -146,8 +148,8 @@ impl From<DbError> for EndSessionError {
 }
 
 /// What came of a password.
-struct Verdict {
-    is_right: bool,
+pub(super) struct Verdict {
+    pub(super) is_right: bool,
     /// The hash to store instead, where the stored one is not as the policy wants it.
     rehashed: Option<PasswordHash>,
 }
@@ -197,7 +199,7 @@ impl Auth {
     }
 
     /// Compares a password with a user's. A refusal takes the time of one hash, whoever it is and whatever it was.
-    async fn verify(
+    pub(super) async fn verify(
         &self,
         password: &str,
         user: Option<&user::Model>,
@@ -231,7 +233,7 @@ impl Auth {
         rehashed: Option<PasswordHash>,
         client: Client,
     ) -> Result<SignedIn, DbError> {
-        let token = Token::generate();
+        let token = Token::generate(TokenKind::Session);
         let token_digest = token.digest();
         let now = self.db.clock().now();
         let session = session::Model {

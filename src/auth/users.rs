@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use entity::{session, user};
 
 use super::{
-    Auth, CurrentSession, DbError, Email, EmailError, HashingError, PasswordError, PasswordHash,
-    Session, SignedIn, Token, WeakPassword,
+    Auth, CurrentSession, DbError, Email, EmailError, HashingError, Language, PasswordError,
+    PasswordHash, Session, SignedIn, Token, TokenKind, WeakPassword,
     password::{self, Password},
     sessions::stored_hash,
 };
+use crate::db::Value;
 
 /// Why no account was made.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +105,7 @@ impl Auth {
     /// accepts.
     ///
     /// The address is kept in its canonical form. Of any number of calls for one address at once,
-    /// one succeeds. The account is durable when this returns.
+    /// one succeeds. The account is durable when this returns, and so is the request for the letter that verifies the address.
     ///
     /// # Errors
     /// [`RegisterError`]; nothing was changed then, except that after [`RegisterError::Db`] with an error
@@ -113,6 +114,20 @@ impl Auth {
         &self,
         email: &str,
         password: &str,
+    ) -> Result<user::Model, RegisterError> {
+        let language = Language::default();
+        self.register_user_in(email, password, language).await
+    }
+
+    /// The same for somebody who is written to in another language than English.
+    ///
+    /// # Errors
+    /// Those of [`Auth::register_user`].
+    pub async fn register_user_in(
+        &self,
+        email: &str,
+        password: &str,
+        language: Language,
     ) -> Result<user::Model, RegisterError> {
         let email = Email::parse(email)?;
         let password = Password::parse(password)?;
@@ -132,11 +147,18 @@ impl Auth {
             };
             self.hashing.run(self.policy.bcrypt_cost, hash).await??
         };
-        match self.db.add_user(email.as_str(), hash.as_str()).await {
-            Ok(user) => Ok(user),
-            Err(DbError::Conflict(_)) => Err(RegisterError::AlreadyExists(email)),
-            Err(err) => Err(RegisterError::Db(err)),
-        }
+        let tx = self.db.begin().await.map_err(RegisterError::Db)?;
+        let user = match tx.add_user(email.as_str(), hash.as_str()).await {
+            Ok(user) => user,
+            Err(DbError::Conflict(_)) => return Err(RegisterError::AlreadyExists(email)),
+            Err(err) => return Err(RegisterError::Db(err)),
+        };
+        self.await_verification(&tx, &user, language)
+            .await
+            .map_err(RegisterError::Db)?;
+        tx.commit().await.map_err(RegisterError::Db)?;
+        self.posted.notify_one();
+        Ok(user)
     }
 
     /// Changes the password of the caller, who gives the current one. All other sessions end; this one goes on with a new
@@ -150,27 +172,34 @@ impl Auth {
         current: &CurrentSession,
         current_password: &str,
         new_password: &str,
+        language: Language,
     ) -> Result<SignedIn, ChangePasswordError> {
         Password::parse(new_password)?.check_length(self.policy)?;
         let hash = self
             .hash_instead(&current.user, current_password, new_password)
             .await?;
         let (id, user_id) = (current.session.id, current.user.id);
-        let token = Token::generate();
+        let token = Token::generate(TokenKind::Session);
         let token_digest = token.digest();
         let tx = self.db.begin().await?;
-        tx.lock_user(user_id).await?;
+        let user = tx.lock_user(user_id).await?;
         // Had the password been changed meanwhile, this session would have ended, or have another token already.
         tx.renew_session(id, current.token_digest.as_str(), token_digest.as_str())
             .await?;
         tx.delete_sessions(user_id, Some(id)).await?;
+        tx.delete_email_verifications(user_id).await?;
+        let nothing = Value::from(None::<String>);
         let changes = [
-            ("hashed_password", hash.as_str().to_owned()),
-            ("session_id", id.to_string()),
+            ("hashed_password", Value::from(hash.as_str())),
+            ("session_id", id.to_string().into()),
+            ("reset_token", nothing.clone()),
+            ("reset_token_expires_at", nothing),
         ];
         tx.update_user(user_id, changes).await?;
+        Self::post_password_changed(&tx, &user, language).await?;
         let (session, user) = tx.find_session(token_digest.as_str()).await?;
         tx.commit().await?;
+        self.posted.notify_one();
         let current = CurrentSession {
             session: Session::of(session, self.policy),
             user,
@@ -210,7 +239,10 @@ impl Auth {
         if !current.session.is_fresh(self.db.clock().now()) {
             return Err(DeleteUserError::SignInAgain);
         }
-        Ok(self.db.delete_user(current.user.id).await?)
+        let tx = self.db.begin().await?;
+        tx.delete_user(current.user.id).await?;
+        tx.delete_mails_to(&current.user.email).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Everything that is kept about the caller.

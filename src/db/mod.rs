@@ -3,6 +3,8 @@
 //! Nothing here decides: [`crate::auth`] does.
 
 mod connect;
+mod email_verifications;
+mod mails;
 mod migrations;
 mod sessions;
 mod users;
@@ -24,6 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::clock::Clock;
 
 pub use migrations::{Direction, MigrationState};
+/// What an attribute of a user can be set to.
+pub use sea_orm::Value;
 
 /// How long a question may take, the wait for a connection included. A database that is slower than
 /// that is as good as down for whoever is waiting.

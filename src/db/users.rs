@@ -39,6 +39,7 @@ impl<C: ConnectionTrait> DB<C> {
             hashed_password: hashed_password.to_owned(),
             session_id: None,
             reset_token: None,
+            reset_token_expires_at: None,
             email_verified_at: None,
             created_at: now,
             updated_at: now,
@@ -199,6 +200,7 @@ fn fitting(column: user::Column, value: Value) -> Option<Value> {
             _ => None,
         },
         ColumnType::BigInteger => whole_number(&value).map(|number| Value::BigInt(Some(number))),
+        ColumnType::TimestampWithTimeZone if is_null => Some(Value::ChronoDateTimeUtc(None)),
         ColumnType::TimestampWithTimeZone => match value {
             Value::ChronoDateTimeUtc(Some(time)) => storable(time),
             Value::ChronoDateTimeWithTimeZone(Some(time)) => storable(time.into()),

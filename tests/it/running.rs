@@ -258,10 +258,13 @@ async fn a_file_named_env_sets_what_the_environment_leaves_open() {
 }
 
 /// All migrations there are, the oldest first.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 6] = [
     "m20261122_000001_create_users",
     "m20261122_000002_add_email_verified_at",
     "m20261122_000003_create_sessions",
+    "m20261124_000001_add_reset_token_expires_at",
+    "m20261124_000002_create_email_verifications",
+    "m20261124_000003_create_outgoing_mails",
 ];
 
 #[apply(on_both_databases)]

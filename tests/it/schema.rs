@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bienvenue::db::{DB, DbError, Direction, MigrationState};
-use entity::{session, user};
+use entity::{email_verification, outgoing_mail, session, user};
 use macro_rules_attribute::apply;
 use sea_orm::{
     ColumnTrait, ColumnType, ConnectionTrait as _, Database, DbBackend, EntityTrait, IdenStatic,
@@ -21,6 +21,8 @@ async fn every_entity_is_as_its_table(test: TestDb) {
     let expected = BTreeMap::from([
         of_entity::<user::Entity>(is_sqlite),
         of_entity::<session::Entity>(is_sqlite),
+        of_entity::<email_verification::Entity>(is_sqlite),
+        of_entity::<outgoing_mail::Entity>(is_sqlite),
     ]);
     let found = of_database(&test.database).await;
     assert_eq!(found, expected);
@@ -102,7 +104,7 @@ fn of_entity<E: EntityTrait>(is_sqlite: bool) -> (String, Columns) {
         let definition = column.def();
         let kind = match (definition.get_column_type(), is_sqlite) {
             (ColumnType::BigInteger, false) => "bigint",
-            (ColumnType::BigInteger, true) => "integer",
+            (ColumnType::BigInteger, true) | (ColumnType::Integer, _) => "integer",
             (ColumnType::String(_), false) => "character varying",
             (ColumnType::String(_), true) => "varchar",
             (ColumnType::TimestampWithTimeZone, false) => "timestamp with time zone",

@@ -7,10 +7,11 @@ use macro_rules_attribute::apply;
 use crate::support::once;
 
 /// A folder, and what no file in it may name.
-const RULES: [(&str, &[&str]); 5] = [
+const RULES: [(&str, &[&str]); 6] = [
     ("src/api", &["crate::db", "sea_orm", "migration::"]),
     ("src/auth", &["crate::api", "sea_orm", "poem"]),
     ("src/db", &["crate::api", "crate::auth", "poem"]),
+    ("src/mail", &["crate::api", "crate::db", "sea_orm"]),
     ("entity", &["serde", "poem", "migration"]),
     ("migration", &["entity::"]),
 ];

@@ -12,7 +12,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{Answer, OnDatabase, TestDatabase};
+use super::{Answer, Mailbox, OnDatabase, TestDatabase};
 
 /// When the tests take place, in seconds since 1970: 2026-11-22T06:00:00Z.
 const NOW: i64 = 1_795_327_200;
@@ -45,6 +45,7 @@ pub struct TestApp {
     pub client: reqwest::Client,
     pub database: TestDatabase,
     pub clock: TestClock,
+    pub mail: Mailbox,
     /// What the service is a door to.
     pub auth: Auth,
     stop: Option<oneshot::Sender<()>>,
@@ -75,6 +76,8 @@ impl TestApp {
     pub async fn with(database: TestDatabase, flags: &[&str]) -> Self {
         let mut arguments = vec!["--database-url", &database.url, "--listen", "127.0.0.1:0"];
         arguments.extend(["--bcrypt-cost", "4"]);
+        let mail = Mailbox::new();
+        arguments.extend(["--mail-dir", mail.path()]);
         arguments.extend(flags);
         let settings = settings(&arguments);
         let clock = TestClock::new();
@@ -97,6 +100,7 @@ impl TestApp {
             client: reqwest::Client::new(),
             database,
             clock,
+            mail,
             auth,
             stop: Some(stop),
             served,
@@ -155,6 +159,11 @@ impl TestApp {
     pub fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.url));
         request.bearer_auth(token)
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.client.put(format!("{}{path}", self.url)).json(body))
+            .await
     }
 
     pub async fn get_as(&self, token: &str, path: &str) -> Answer {

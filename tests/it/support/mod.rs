@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod browser;
+mod mailbox;
 mod page;
 mod postgres;
 mod program;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 pub use answer::Answer;
 pub use app::{TestApp, settings};
 pub use browser::Browser;
+pub use mailbox::{Mailbox, SmtpServer};
 pub use page::Page;
 pub use postgres::Postgres;
 pub use program::{Program, command};
@@ -54,6 +56,8 @@ pub enum Needs {
     Browser(fn(TestDatabase) -> Run),
     /// The same, and the page of the TypeScript example.
     Page(fn(TestDatabase) -> Run),
+    /// A fresh database, and a mail server: it runs once on each kind.
+    MailServer(fn(TestDatabase) -> Run),
     /// A PostgreSQL server of its own, to be stopped and started.
     Server(fn(Postgres) -> Run),
 }
@@ -74,6 +78,11 @@ macro_rules! in_a_browser {
 /// `#[apply(on_a_page)]`: as [`in_a_browser`], where the page of the TypeScript example is built.
 macro_rules! on_a_page {
     ($($test:tt)*) => { $crate::support::on_fresh_database! { Page, $($test)* } };
+}
+
+/// `#[apply(with_mail_server)]`: as [`on_both_databases`], where there is a mail server.
+macro_rules! with_mail_server {
+    ($($test:tt)*) => { $crate::support::on_fresh_database! { MailServer, $($test)* } };
 }
 
 macro_rules! on_fresh_database {
@@ -119,6 +128,7 @@ macro_rules! register {
 
 pub(crate) use {
     in_a_browser, on_a_page, on_both_databases, on_fresh_database, on_own_postgres, once, register,
+    with_mail_server,
 };
 
 /// What a test on a database can ask for.
@@ -240,6 +250,7 @@ pub fn run() -> ExitCode {
     };
     let has_browser = Browser::is_installed();
     let has_page = Page::is_built();
+    let has_mail_server = SmtpServer::is_installed();
     let missing = [
         (server.is_none(), "PostgreSQL: SQLite alone is covered"),
         (
@@ -249,6 +260,10 @@ pub fn run() -> ExitCode {
         (
             !has_browser,
             "Chromium and its driver: pages are not covered",
+        ),
+        (
+            !has_mail_server,
+            "mail server (python3-aiosmtpd): letters go to files alone",
         ),
         (
             !has_page,
@@ -279,6 +294,9 @@ pub fn run() -> ExitCode {
                     server,
                     has_browser && has_page,
                 ));
+            }
+            Needs::MailServer(run) => {
+                trials.extend(on_each_database(&name, run, server, has_mail_server));
             }
             Needs::Server(run) => {
                 let found = Postgres::is_installed();

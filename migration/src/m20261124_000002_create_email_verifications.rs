@@ -1,0 +1,51 @@
+//! `email_verifications`: addresses whose owners have yet to show that mail arrives.
+
+use sea_orm_migration::{
+    prelude::*,
+    schema::{
+        big_integer, string, string_null, timestamp_with_time_zone, timestamp_with_time_zone_null,
+        uuid,
+    },
+};
+
+const TABLE: &str = "email_verifications";
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .create_table(
+                Table::create()
+                    .table(TABLE)
+                    .col(uuid("id").primary_key())
+                    .col(big_integer("user_id"))
+                    .col(string("email"))
+                    .col(string_null("token_digest").unique_key())
+                    .col(timestamp_with_time_zone_null("token_expires_at"))
+                    .col(timestamp_with_time_zone("created_at"))
+                    .foreign_key(
+                        ForeignKey::create()
+                            .from(TABLE, "user_id")
+                            .to("users", "id")
+                            .on_delete(ForeignKeyAction::Cascade),
+                    )
+                    .to_owned(),
+            )
+            .await?;
+        let index = Index::create()
+            .name("email_verifications_by_user")
+            .table(TABLE)
+            .col("user_id")
+            .to_owned();
+        manager.create_index(index).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .drop_table(Table::drop().table(TABLE).to_owned())
+            .await
+    }
+}

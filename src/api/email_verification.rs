@@ -1,0 +1,207 @@
+//! Addresses that are shown to be their owners'.
+
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    types::{Example, Password},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Tag,
+    body::Body,
+    caller::{Caller, MaybeCaller},
+    client::Client,
+    problem::{
+        DATABASE_UNAVAILABLE, INVALID_TOKEN, NOT_SIGNED_IN, Operation, Problem, ProblemType,
+        Refused, WRONG_PASSWORD,
+    },
+};
+use crate::auth::{Auth, RefuseError, VerifyEmailError};
+
+pub(super) struct EmailVerificationApi {
+    auth: Auth,
+}
+
+/// The token that was mailed.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct Verification {
+    /// The token in the link of the newest letter.
+    token: Password,
+    /// The password of the account: not necessary for who is signed in to it.
+    #[oai(skip_serializing_if_is_none)]
+    password: Option<Password>,
+}
+
+impl Example for Verification {
+    fn example() -> Self {
+        Self {
+            token: Password("bienvenue_verification_…".to_owned()),
+            password: None,
+        }
+    }
+}
+
+/// The token of what is refused.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct Refusal {
+    /// The token in the link of the newest letter.
+    token: Password,
+}
+
+impl Example for Refusal {
+    fn example() -> Self {
+        Self {
+            token: Password("bienvenue_verification_…".to_owned()),
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum Requested {
+    /// A letter is on its way, and the links of earlier ones are dead.
+    #[oai(status = 202)]
+    Accepted,
+    /// The address is verified already.
+    #[oai(status = 204)]
+    NoContent,
+}
+
+#[derive(ApiResponse)]
+enum Verified {
+    /// The address is verified.
+    #[oai(status = 204)]
+    NoContent,
+}
+
+#[derive(ApiResponse)]
+enum Undone {
+    /// What somebody else began is undone.
+    #[oai(status = 204)]
+    NoContent,
+}
+
+struct Request;
+impl Operation for Request {
+    const PROBLEMS: &'static [&'static ProblemType] = &[];
+    const NEEDS_SESSION: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
+struct Verify;
+impl Operation for Verify {
+    const PROBLEMS: &'static [&'static ProblemType] = &[
+        &INVALID_TOKEN,
+        &NOT_SIGNED_IN,
+        &WRONG_PASSWORD,
+        &DATABASE_UNAVAILABLE,
+    ];
+    const TAKES_BODY: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
+struct Refuse;
+impl Operation for Refuse {
+    const PROBLEMS: &'static [&'static ProblemType] = &[&INVALID_TOKEN, &DATABASE_UNAVAILABLE];
+    const TAKES_BODY: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
+impl From<VerifyEmailError> for Problem {
+    fn from(err: VerifyEmailError) -> Self {
+        match err {
+            VerifyEmailError::InvalidToken => Self::invalid_token(),
+            VerifyEmailError::NotSignedIn => Self::not_signed_in(),
+            VerifyEmailError::WrongPassword => Self::wrong_password(),
+            VerifyEmailError::Hashing(err) => err.into(),
+            VerifyEmailError::Db(err) => err.into(),
+        }
+    }
+}
+
+impl From<RefuseError> for Problem {
+    fn from(err: RefuseError) -> Self {
+        match err {
+            RefuseError::InvalidToken => Self::invalid_token(),
+            RefuseError::Db(err) => err.into(),
+        }
+    }
+}
+
+impl EmailVerificationApi {
+    pub(super) fn new(auth: Auth) -> Self {
+        Self { auth }
+    }
+}
+
+#[OpenApi]
+impl EmailVerificationApi {
+    /// Mail the link again
+    ///
+    /// Mails a new link by which the caller's address is verified.
+    #[oai(
+        path = "/email-verification",
+        method = "post",
+        operation_id = "request_email_verification",
+        tag = "Tag::Letters"
+    )]
+    async fn request_email_verification(
+        &self,
+        caller: Caller,
+        client: Client,
+    ) -> Result<Requested, Refused<Request>> {
+        let language = client.0.language;
+        let is_posted = self
+            .auth
+            .request_verification(&caller.current, language)
+            .await?;
+        Ok(if is_posted {
+            Requested::Accepted
+        } else {
+            Requested::NoContent
+        })
+    }
+
+    /// Verify an address
+    ///
+    /// Shows that the letter arrived. Besides its token it takes a session of the account, or its password: whoever only reads
+    /// the mail can't confirm what somebody else began.
+    #[oai(
+        path = "/email-verification",
+        method = "put",
+        operation_id = "verify_email",
+        tag = "Tag::Letters"
+    )]
+    async fn verify_email(
+        &self,
+        caller: MaybeCaller,
+        verification: Body<Verification>,
+    ) -> Result<Verified, Refused<Verify>> {
+        let token = Zeroizing::new(verification.0.token.0);
+        let password = verification.0.password.map(|text| Zeroizing::new(text.0));
+        let current = caller.0.as_ref().map(|caller| &caller.current);
+        let password = password.as_ref().map(|text| text.as_str());
+        self.auth.verify_email(&token, current, password).await?;
+        Ok(Verified::NoContent)
+    }
+
+    /// This was not me
+    ///
+    /// Closes the account that somebody else opened with the address to which the token was mailed, unless it was verified
+    /// before.
+    #[oai(
+        path = "/email-verification/refusal",
+        method = "post",
+        operation_id = "refuse_email_verification",
+        tag = "Tag::Letters"
+    )]
+    async fn refuse_email_verification(
+        &self,
+        refusal: Body<Refusal>,
+    ) -> Result<Undone, Refused<Refuse>> {
+        let token = Zeroizing::new(refusal.0.token.0);
+        self.auth.refuse_verification(&token).await?;
+        Ok(Undone::NoContent)
+    }
+}

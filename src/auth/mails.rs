@@ -1,0 +1,291 @@
+//! Letters: which are to be sent, to whom, and what is in them.
+//!
+//! What makes a letter necessary writes a row, in its own transaction. A worker (see [`crate::mail`]) takes the rows that
+//! are due, has the letter made here, sends it, and says how it went. A token is made with the letter, so that it is
+//! nowhere but in it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{outgoing_mail, user};
+use uuid::Uuid;
+
+use super::{Auth, DbError, Token, TokenKind};
+use crate::db::{Transaction, Value};
+
+/// How long a worker has a letter for itself. Longer than sending one may take.
+const LEASE: TimeDelta = TimeDelta::minutes(1);
+
+/// The longest pause between two tries: when the mail server is back, nobody waits longer.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(1);
+
+/// How long sending a letter is tried.
+const PATIENCE: TimeDelta = TimeDelta::days(3);
+
+/// How long it is kept what was sent.
+const KEPT: TimeDelta = TimeDelta::days(2);
+
+/// A kind of letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterKind {
+    /// With a link by which a new address is shown to be its owner's.
+    EmailVerification,
+    /// With a link by which a forgotten password is replaced.
+    PasswordReset,
+    /// Tells the owner that the password is another now.
+    PasswordChanged,
+}
+
+impl LetterKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 3] = [
+        Self::EmailVerification,
+        Self::PasswordReset,
+        Self::PasswordChanged,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EmailVerification => "email-verification",
+            Self::PasswordReset => "password-reset",
+            Self::PasswordChanged => "password-changed",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A language that letters are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// French.
+    French,
+}
+
+impl Language {
+    /// Every language there is.
+    pub const ALL: [Self; 2] = [Self::English, Self::French];
+
+    /// Its code. Source: ISO 639-1.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+        }
+    }
+
+    /// The language of this code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|language| language.as_str() == code)
+    }
+}
+
+/// A letter, ready to be written out and sent.
+#[derive(Debug)]
+pub struct Letter {
+    /// What its `Message-ID` is made of: the same when the same letter is sent again.
+    pub message_id: String,
+    /// What kind it is.
+    pub kind: LetterKind,
+    /// In which language.
+    pub language: Language,
+    /// The one address that it goes to.
+    pub recipient: String,
+    /// When it became necessary.
+    pub created_at: DateTime<Utc>,
+    /// The token in its link, and how long that is good, where it has a link.
+    pub token: Option<(Token, Duration)>,
+}
+
+/// A letter that a worker has taken, and that nobody else will for a minute.
+#[derive(Debug)]
+pub struct DueLetter {
+    mail: outgoing_mail::Model,
+    kind: LetterKind,
+}
+
+impl Auth {
+    /// Writes down, in a transaction, that a letter is to be sent.
+    pub(super) async fn post(
+        tx: &Transaction,
+        kind: LetterKind,
+        recipient: &str,
+        language: Language,
+        user_id: Option<i64>,
+        email_verification_id: Option<Uuid>,
+    ) -> Result<(), DbError> {
+        let now = tx.clock().now();
+        tx.add_mail(outgoing_mail::Model {
+            id: Uuid::new_v4(),
+            kind: kind.as_str().to_owned(),
+            recipient: recipient.to_owned(),
+            language: language.as_str().to_owned(),
+            user_id,
+            email_verification_id,
+            created_at: now,
+            due_at: now,
+            attempts: 0,
+            last_error: None,
+            finished_at: None,
+        })
+        .await
+    }
+
+    /// Waits until a letter was written down in this process.
+    pub async fn letter_posted(&self) {
+        self.posted.notified().await;
+    }
+
+    /// Takes letters that are due, at most `limit`.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn due_letters(&self, limit: u64) -> Result<Vec<DueLetter>, DbError> {
+        let mails = self.db.take_due_mails(limit, LEASE).await?;
+        // One of a kind that is not known is a newer version's, which will take it.
+        let known = mails.into_iter().filter_map(|mail| {
+            let kind = LetterKind::parse(&mail.kind)?;
+            Some(DueLetter { mail, kind })
+        });
+        Ok(known.collect())
+    }
+
+    /// Makes a letter that is due, with a new token where it has one: the one before is dead then. Nothing, when nobody is to
+    /// have it (any more).
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn write_letter(&self, due: &DueLetter) -> Result<Option<Letter>, DbError> {
+        let (mail, kind) = (&due.mail, due.kind);
+        let token = match kind {
+            LetterKind::PasswordReset => self.reset_token_for(&mail.recipient).await?,
+            LetterKind::EmailVerification => self.verification_token_for(mail).await?,
+            LetterKind::PasswordChanged => None,
+        };
+        if token.is_none() && kind != LetterKind::PasswordChanged {
+            return Ok(None);
+        }
+        let message_id = match &token {
+            Some(_) => format!("{}.{}", mail.id, mail.attempts),
+            None => mail.id.to_string(),
+        };
+        Ok(Some(Letter {
+            message_id,
+            kind,
+            language: Language::parse(&mail.language).unwrap_or_default(),
+            recipient: mail.recipient.clone(),
+            created_at: mail.created_at,
+            token,
+        }))
+    }
+
+    /// A new reset token for the account with this address, if there is one.
+    async fn reset_token_for(&self, address: &str) -> Result<Option<(Token, Duration)>, DbError> {
+        let tx = self.db.begin().await?;
+        let user = match tx.find_user_by([("email", address)]).await {
+            Ok(user) => user,
+            Err(DbError::NoResultFound) => return Ok(None),
+            Err(err) => return Err(err),
+        };
+        if tx.lock_user(user.id).await?.email != address {
+            return Ok(None);
+        }
+        let token = Token::generate(TokenKind::PasswordReset);
+        let lifetime = self.policy.reset_token_lifetime;
+        let expires_at = self.db.clock().now() + super::time_delta(lifetime);
+        tx.update_user(
+            user.id,
+            [
+                ("reset_token", Value::from(token.digest().as_str())),
+                ("reset_token_expires_at", expires_at.into()),
+            ],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Some((token, lifetime)))
+    }
+
+    /// A new token for the verification that a letter is about, if that is waited for still.
+    async fn verification_token_for(
+        &self,
+        mail: &outgoing_mail::Model,
+    ) -> Result<Option<(Token, Duration)>, DbError> {
+        let Some(id) = mail.email_verification_id else {
+            return Ok(None);
+        };
+        let token = Token::generate(TokenKind::EmailVerification);
+        let lifetime = self.policy.verification_lifetime;
+        let expires_at = self.db.clock().now() + super::time_delta(lifetime);
+        let digest = token.digest();
+        match self
+            .db
+            .set_email_verification_token(id, digest.as_str(), expires_at)
+            .await
+        {
+            Ok(()) => Ok(Some((token, lifetime))),
+            Err(DbError::NoResultFound) => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Notes that nothing is left to do for a letter.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn letter_done(&self, due: &DueLetter) -> Result<(), DbError> {
+        self.db.finish_mail(due.mail.id, None).await
+    }
+
+    /// Notes that a letter could not be sent. It is tried again, after 1 s, 2 s, 4 s and so on, a minute at most; for three
+    /// days, or not at all when the server will never have it.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn letter_failed(
+        &self,
+        due: &DueLetter,
+        error: &str,
+        is_for_good: bool,
+    ) -> Result<(), DbError> {
+        let (mail, now) = (&due.mail, self.db.clock().now());
+        if is_for_good || mail.created_at + PATIENCE < now {
+            tracing::error!(id = %mail.id, kind = mail.kind, error, "a letter is given up");
+            return self.db.finish_mail(mail.id, Some(error)).await;
+        }
+        tracing::warn!(id = %mail.id, kind = mail.kind, error, "a letter was not sent");
+        let doublings = u32::try_from(mail.attempts - 1).unwrap_or(0).min(6);
+        let pause = (TimeDelta::seconds(1) * (1 << doublings)).min(LONGEST_PAUSE);
+        self.db.postpone_mail(mail.id, now + pause, error).await
+    }
+
+    /// Deletes letters that were sent or given up two days ago, and verifications that nobody can complete any more.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn sweep_letters(&self) -> Result<(), DbError> {
+        let before = self.db.clock().now() - KEPT;
+        self.db.delete_mails_finished_before(before).await?;
+        self.db.delete_expired_email_verifications().await
+    }
+
+    /// Tells the owner of an account that its password is another now.
+    pub(super) async fn post_password_changed(
+        tx: &Transaction,
+        user: &user::Model,
+        language: Language,
+    ) -> Result<(), DbError> {
+        let kind = LetterKind::PasswordChanged;
+        Self::post(tx, kind, &user.email, language, Some(user.id), None).await
+    }
+}

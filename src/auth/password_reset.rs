@@ -1,0 +1,133 @@
+//! A password that is forgotten: a letter with a link, and a new password for whoever has it.
+
+use super::{
+    Auth, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError, Token,
+    TokenKind, WeakPassword,
+    password::{self, Password},
+};
+use crate::db::Value;
+
+/// Why a password was not reset.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetPasswordError {
+    /// The token is unknown, used, too old, or not the newest.
+    #[error("this token is not good, or not any more")]
+    InvalidToken,
+    /// The new password can be nobody's. The token stays good.
+    #[error(transparent)]
+    InvalidPassword(#[from] PasswordError),
+    /// The new password is not good enough. The token stays good.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// The password could not be hashed: too much to do, most likely.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl From<DbError> for ResetPasswordError {
+    fn from(err: DbError) -> Self {
+        match err {
+            DbError::NoResultFound => Self::InvalidToken,
+            err => Self::Db(err),
+        }
+    }
+}
+
+/// Why no letter was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestResetError {
+    /// The address is none that an account can have.
+    #[error(transparent)]
+    InvalidEmail(#[from] EmailError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl Auth {
+    /// Has a letter with a link sent to an address, if it has an account. Whether it has is found out when the letter is
+    /// written: this does the same, and takes the same time, for every address.
+    ///
+    /// # Errors
+    /// [`RequestResetError`].
+    pub async fn request_password_reset(
+        &self,
+        email: &str,
+        language: Language,
+    ) -> Result<(), RequestResetError> {
+        let email = Email::parse(email)?;
+        let tx = self.db.begin().await?;
+        let kind = LetterKind::PasswordReset;
+        Self::post(&tx, kind, email.as_str(), language, None, None).await?;
+        tx.commit().await?;
+        self.posted.notify_one();
+        Ok(())
+    }
+
+    /// Sets a new password for whoever has the newest letter. All sessions end, and nobody is signed in. The letter arrived,
+    /// so the address is verified.
+    ///
+    /// # Errors
+    /// [`ResetPasswordError`]; nothing was changed then, except that after [`ResetPasswordError::Db`] with an error that is
+    /// temporary everything may be.
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        new_password: &str,
+        language: Language,
+    ) -> Result<(), ResetPasswordError> {
+        let token = Token::parse(TokenKind::PasswordReset, token)
+            .ok_or(ResetPasswordError::InvalidToken)?;
+        let digest = token.digest();
+        let is_good = |user: &entity::user::Model| {
+            user.reset_token.as_deref() == Some(digest.as_str())
+                && user
+                    .reset_token_expires_at
+                    .is_some_and(|end| self.db.clock().now() < end)
+        };
+        let user = self
+            .db
+            .find_user_by([("reset_token", digest.as_str())])
+            .await?;
+        if !is_good(&user) {
+            return Err(ResetPasswordError::InvalidToken);
+        }
+        let password = Password::parse(new_password)?;
+        password.check_length(self.policy)?;
+        let hash = {
+            let (policy, address) = (self.policy, user.email.clone());
+            let hash = move || -> Result<_, ResetPasswordError> {
+                password.check_guessability(policy, &address)?;
+                Ok(password::hash(&password, policy.bcrypt_cost)?)
+            };
+            self.hashing.run(self.policy.bcrypt_cost, hash).await??
+        };
+        let tx = self.db.begin().await?;
+        let user = tx.lock_user(user.id).await?;
+        if !is_good(&user) {
+            return Err(ResetPasswordError::InvalidToken);
+        }
+        tx.delete_sessions(user.id, None).await?;
+        tx.delete_email_verifications(user.id).await?;
+        let verified_at = user.email_verified_at.unwrap_or(self.db.clock().now());
+        let nothing = Value::from(None::<String>);
+        tx.update_user(
+            user.id,
+            [
+                ("hashed_password", Value::from(hash.as_str())),
+                ("session_id", nothing.clone()),
+                ("reset_token", nothing.clone()),
+                ("reset_token_expires_at", nothing),
+                ("email_verified_at", verified_at.into()),
+            ],
+        )
+        .await?;
+        Self::post_password_changed(&tx, &user, language).await?;
+        tx.commit().await?;
+        self.posted.notify_one();
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! The rows of `email_verifications`.
+
+use chrono::{DateTime, Utc};
+use entity::email_verification;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    prelude::Uuid,
+};
+
+use super::{DB, DbError, ask};
+
+impl<C: ConnectionTrait> DB<C> {
+    /// Adds a proof that is waited for.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn add_email_verification(
+        &self,
+        verification: email_verification::Model,
+    ) -> Result<(), DbError> {
+        let insert = email_verification::Entity::insert(verification.into_active_model());
+        self.write(insert.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Finds the verification that the token of this digest is for, if it is good still.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`].
+    pub async fn find_email_verification(
+        &self,
+        token_digest: &str,
+    ) -> Result<email_verification::Model, DbError> {
+        let found = email_verification::Entity::find()
+            .filter(email_verification::Column::TokenDigest.eq(token_digest))
+            .filter(email_verification::Column::TokenExpiresAt.gt(self.clock.now()));
+        ask(found.one(&self.conn))
+            .await?
+            .ok_or(DbError::NoResultFound)
+    }
+
+    /// Gives a verification its token, in the place of the one that it may have.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] when it is waited for no more.
+    pub async fn set_email_verification_token(
+        &self,
+        id: Uuid,
+        token_digest: &str,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), DbError> {
+        let change = email_verification::Entity::update_many()
+            .col_expr(email_verification::Column::TokenDigest, token_digest.into())
+            .col_expr(
+                email_verification::Column::TokenExpiresAt,
+                expires_at.into(),
+            )
+            .filter(email_verification::Column::Id.eq(id));
+        match self.write(change.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
+    }
+
+    /// Spends the token of this digest, with the verification that it is for.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] when it is no good (any more).
+    pub async fn spend_email_verification(&self, token_digest: &str) -> Result<(), DbError> {
+        let end = email_verification::Entity::delete_many()
+            .filter(email_verification::Column::TokenDigest.eq(token_digest))
+            .filter(email_verification::Column::TokenExpiresAt.gt(self.clock.now()));
+        match self.write(end.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes all verifications of a user: their tokens are good for nothing then.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_email_verifications(&self, user_id: i64) -> Result<(), DbError> {
+        let end = email_verification::Entity::delete_many()
+            .filter(email_verification::Column::UserId.eq(user_id));
+        self.write(end.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Deletes verifications whose token was good until a time before this one.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_expired_email_verifications(&self) -> Result<(), DbError> {
+        let sweep = email_verification::Entity::delete_many()
+            .filter(email_verification::Column::TokenExpiresAt.lte(self.clock.now()));
+        self.write(sweep.exec(&self.conn)).await?;
+        Ok(())
+    }
+}
