@@ -104,6 +104,20 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DbEr
                 })
             })
         })
+        .map_sqlx_sqlite_pool_opts(|options| {
+            options.after_release(|conn, _| {
+                Box::pin(async move {
+                    if !conn.is_in_transaction() {
+                        return Ok(true);
+                    }
+                    // Lets a rollback that waits to be done be done. SQLite itself takes back what it could not commit: then there
+                    // is nothing to roll back, sqlx goes on counting the transaction, and what the next user of this connection
+                    // commits would be a part of one that nobody ends.
+                    conn.ping().await?;
+                    Ok(!conn.is_in_transaction())
+                })
+            })
+        })
         .map_sqlx_sqlite_opts(|options| {
             options
                 .journal_mode(SqliteJournalMode::Wal)

@@ -120,7 +120,7 @@ async fn wait_for(number: usize, mails: impl Fn() -> Vec<Mail>) -> Vec<Mail> {
     }
 }
 
-/// A mail server, Debian's `python3-aiosmtpd`, and what it took.
+/// A mail server, made of Debian's `python3-aiosmtpd`, and what it took.
 pub struct SmtpServer {
     pub port: u16,
     folder: TempDir,
@@ -147,8 +147,8 @@ impl SmtpServer {
     pub fn start(&mut self) {
         let address = format!("127.0.0.1:{}", self.port);
         let server = Command::new("/usr/bin/python3")
-            .args(["-m", "aiosmtpd", "-n", "-l", &address])
-            .args(["-c", "aiosmtpd.handlers.Mailbox"])
+            .args(["-c", include_str!("smtp_server.py")])
+            .arg(self.port.to_string())
             .arg(self.folder.path().join("maildir"))
             .stderr(Stdio::null())
             .spawn()
