@@ -95,7 +95,7 @@ impl App {
     }
 }
 
-/// Deletes sessions that are over and letters that were sent long ago, for ever.
+/// Deletes, for ever, sessions that are over, letters that were sent long ago, and what else has had its time.
 async fn sweep(auth: &Auth) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -104,7 +104,7 @@ async fn sweep(auth: &Auth) {
         let outcome = loop {
             match auth.sweep_sessions().await {
                 Ok(true) => {}
-                Ok(false) => break auth.sweep_letters().await,
+                Ok(false) => break sweep_the_rest(auth).await,
                 Err(err) => break Err(err),
             }
         };
@@ -112,4 +112,9 @@ async fn sweep(auth: &Auth) {
             tracing::warn!(error = &err as &dyn Error, "what is over is not swept");
         }
     }
+}
+
+async fn sweep_the_rest(auth: &Auth) -> Result<(), DbError> {
+    auth.sweep_letters().await?;
+    auth.sweep_clients().await
 }

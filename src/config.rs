@@ -145,6 +145,18 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
+/// Who may register.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Everybody; who registers an address that has an account is told so
+    #[default]
+    Open,
+    /// Everybody who answers the letter to the address; nobody else learns whether it has an account
+    Private,
+    /// Nobody: accounts come from the command line
+    Closed,
+}
+
 /// What a password must be, and how it is hashed.
 #[derive(Args, Clone, Debug)]
 pub struct PasswordSettings {
@@ -417,6 +429,14 @@ pub struct Settings {
         env = "BIENVENUE_TRUSTED_PROXIES"
     )]
     pub trusted_proxies: Option<TrustedProxies>,
+    /// Who may register
+    #[arg(
+        id = "BIENVENUE_REGISTRATION",
+        long = "registration",
+        env = "BIENVENUE_REGISTRATION",
+        default_value = "open"
+    )]
+    pub registration: RegistrationMode,
     /// What a password must be
     #[command(flatten)]
     pub password: PasswordSettings,

@@ -13,7 +13,7 @@ pub struct Model {
     pub id: Uuid,
     /// For which account.
     pub user_id: i64,
-    /// The address that the letter goes to, in its canonical form.
+    /// The address that the letter goes to, in its canonical form: the account's, or the one that it is to have.
     pub email: String,
     /// The SHA-256 digest of the token in the letter, null until the letter is written.
     #[sea_orm(unique)]

@@ -3,6 +3,8 @@
 //! No queries, no rules, and no `serde`: a row that can't be serialised can't leak a hash.
 
 pub mod email_verification;
+pub mod known_client;
 pub mod outgoing_mail;
+pub mod registration;
 pub mod session;
 pub mod user;

@@ -17,8 +17,10 @@ pub struct Model {
     pub language: String,
     /// Whom it is about; null where that is found out when it is sent.
     pub user_id: Option<i64>,
-    /// The verification that its token is for, where it has one of those.
-    pub email_verification_id: Option<Uuid>,
+    /// The verification or the registration that its token is for, where it has one of those.
+    pub subject_id: Option<Uuid>,
+    /// The address of the client that it tells of, where it tells of one.
+    pub ip: Option<String>,
     /// When it became necessary.
     pub created_at: DateTimeUtc,
     /// When it is to be tried (again). Whoever tries it puts this off, and so has it for himself for so long.

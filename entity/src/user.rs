@@ -24,6 +24,8 @@ pub struct Model {
     pub reset_token_expires_at: Option<DateTimeUtc>,
     /// When the owner showed that mail to the address arrives, null before.
     pub email_verified_at: Option<DateTimeUtc>,
+    /// When the owner last signed in, null before the first time.
+    pub last_signed_in_at: Option<DateTimeUtc>,
     /// When the account was made, in whole microseconds.
     pub created_at: DateTimeUtc,
     /// When the row was last changed, in whole microseconds.
@@ -38,6 +40,7 @@ impl fmt::Debug for Model {
             .field("email", &self.email)
             .field("session_id", &self.session_id)
             .field("email_verified_at", &self.email_verified_at)
+            .field("last_signed_in_at", &self.last_signed_in_at)
             .field("created_at", &self.created_at)
             .field("updated_at", &self.updated_at)
             .finish_non_exhaustive()

@@ -13,6 +13,9 @@ mod m20261122_000003_create_sessions;
 mod m20261124_000001_add_reset_token_expires_at;
 mod m20261124_000002_create_email_verifications;
 mod m20261124_000003_create_outgoing_mails;
+mod m20261125_000001_add_last_signed_in_at;
+mod m20261125_000002_create_known_clients;
+mod m20261125_000003_create_registrations;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -27,6 +30,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_add_reset_token_expires_at::Migration),
             Box::new(m20261124_000002_create_email_verifications::Migration),
             Box::new(m20261124_000003_create_outgoing_mails::Migration),
+            Box::new(m20261125_000001_add_last_signed_in_at::Migration),
+            Box::new(m20261125_000002_create_known_clients::Migration),
+            Box::new(m20261125_000003_create_registrations::Migration),
         ]
     }
 }

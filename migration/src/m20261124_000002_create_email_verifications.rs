@@ -35,12 +35,16 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        let index = Index::create()
-            .name("email_verifications_by_user")
-            .table(TABLE)
-            .col("user_id")
-            .to_owned();
-        manager.create_index(index).await
+        // Whose they are, and which are waited for no more.
+        for column in ["user_id", "token_expires_at"] {
+            let index = Index::create()
+                .name(format!("email_verifications_by_{column}"))
+                .table(TABLE)
+                .col(column)
+                .to_owned();
+            manager.create_index(index).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -12,8 +12,8 @@ use super::{
     caller::{Caller, MaybeCaller},
     client::Client,
     problem::{
-        DATABASE_UNAVAILABLE, INVALID_TOKEN, NOT_SIGNED_IN, Operation, Problem, ProblemType,
-        Refused, WRONG_PASSWORD,
+        DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_TOKEN, NOT_SIGNED_IN, Operation, Problem,
+        ProblemType, Refused, WRONG_PASSWORD,
     },
 };
 use crate::auth::{Auth, RefuseError, VerifyEmailError};
@@ -28,7 +28,8 @@ pub(super) struct EmailVerificationApi {
 struct Verification {
     /// The token in the link of the newest letter.
     token: Password,
-    /// The password of the account: not necessary for who is signed in to it.
+    /// The password of the account: not necessary for who is signed in to it. For a registration that waits, the one that was
+    /// given with it.
     #[oai(skip_serializing_if_is_none)]
     password: Option<Password>,
 }
@@ -70,7 +71,7 @@ enum Requested {
 
 #[derive(ApiResponse)]
 enum Verified {
-    /// The address is verified.
+    /// The address is the account's, and verified.
     #[oai(status = 204)]
     NoContent,
 }
@@ -95,6 +96,7 @@ impl Operation for Verify {
         &INVALID_TOKEN,
         &NOT_SIGNED_IN,
         &WRONG_PASSWORD,
+        &EMAIL_TAKEN,
         &DATABASE_UNAVAILABLE,
     ];
     const TAKES_BODY: bool = true;
@@ -114,6 +116,7 @@ impl From<VerifyEmailError> for Problem {
             VerifyEmailError::InvalidToken => Self::invalid_token(),
             VerifyEmailError::NotSignedIn => Self::not_signed_in(),
             VerifyEmailError::WrongPassword => Self::wrong_password(),
+            VerifyEmailError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
             VerifyEmailError::Hashing(err) => err.into(),
             VerifyEmailError::Db(err) => err.into(),
         }
@@ -165,8 +168,9 @@ impl EmailVerificationApi {
 
     /// Verify an address
     ///
-    /// Shows that the letter arrived. Besides its token it takes a session of the account, or its password: whoever only reads
-    /// the mail can't confirm what somebody else began.
+    /// Shows that the letter arrived, and so verifies the address of an account, gives an account the address that it was to
+    /// have, or opens the account that somebody registered, whichever the letter was about. Besides its token it takes a session
+    /// of the account, or its password: whoever only reads the mail can't confirm what somebody else began.
     #[oai(
         path = "/email-verification",
         method = "put",
@@ -188,8 +192,9 @@ impl EmailVerificationApi {
 
     /// This was not me
     ///
-    /// Closes the account that somebody else opened with the address to which the token was mailed, unless it was verified
-    /// before.
+    /// Ends what somebody else began with the address to which the token was mailed: closes the account that was opened with it,
+    /// unless it was verified before; drops the registration that waits; or takes back the change of an account's address
+    /// to it, and leaves that account as it is.
     #[oai(
         path = "/email-verification/refusal",
         method = "post",

@@ -10,6 +10,7 @@ mod conventions;
 mod cookie;
 mod docs;
 mod email_verification;
+mod export;
 mod origins;
 mod password_reset;
 mod problem;
@@ -31,6 +32,7 @@ use conventions::{Allowed, Edge};
 use cookie::SessionCookie;
 use docs::Document;
 use email_verification::EmailVerificationApi;
+use export::ExportApi;
 use origins::Origins;
 use password_reset::PasswordResetApi;
 use service::ServiceApi;
@@ -54,6 +56,7 @@ enum Tag {
 type Operations = (
     ServiceApi,
     UsersApi,
+    ExportApi,
     SessionsApi,
     PasswordResetApi,
     EmailVerificationApi,
@@ -82,6 +85,7 @@ pub(crate) fn endpoint(
     let operations: Operations = (
         ServiceApi::new(auth.clone()),
         UsersApi::new(auth.clone()),
+        ExportApi::new(auth.clone()),
         SessionsApi::new(auth.clone(), cookie),
         PasswordResetApi::new(auth.clone()),
         EmailVerificationApi::new(auth.clone()),

@@ -92,7 +92,7 @@ impl Operation for Set {
 impl From<RequestResetError> for Problem {
     fn from(err: RequestResetError) -> Self {
         match err {
-            RequestResetError::InvalidEmail(err) => Self::new(&INVALID_EMAIL, err.to_string()),
+            RequestResetError::InvalidEmail(err) => err.into(),
             RequestResetError::Db(err) => err.into(),
         }
     }

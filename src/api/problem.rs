@@ -74,6 +74,10 @@ problem_types! {
         "The password must be given again",
         "This can't be undone, so it needs the password to have been given in the last 10 minutes.",
         "Sign in again, and repeat the request with the new session.";
+    REGISTRATION_CLOSED: "registration-closed", FORBIDDEN,
+        "Nobody registers here",
+        "Accounts of this service are opened by whoever runs it.",
+        "Ask them for an account.";
     CROSS_SITE_REQUEST: "cross-site-request", FORBIDDEN,
         "This page may not call the service",
         "A browser says that the request comes from a page of another site, which is not on the list of \

@@ -2,13 +2,12 @@
 
 #![expect(clippy::unused_async, reason = "poem-openapi awaits every operation")]
 
-use entity::{session, user};
+use entity::user;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     payload::Json,
     types::{Example, Password},
 };
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
@@ -18,13 +17,14 @@ use super::{
     client::Client,
     problem::{
         DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_EMAIL, INVALID_PASSWORD, Operation, Problem,
-        ProblemType, Refused, SIGN_IN_AGAIN, WEAK_PASSWORD, WRONG_PASSWORD,
+        ProblemType, REGISTRATION_CLOSED, Refused, SIGN_IN_AGAIN, WEAK_PASSWORD, WRONG_PASSWORD,
     },
     sessions::Session,
-    values::{OrNull, Time},
+    values::Time,
 };
 use crate::auth::{
-    Auth, ChangePasswordError, DeleteUserError, Export, PasswordError, RegisterError, WeakPassword,
+    self, Auth, ChangeEmailError, ChangePasswordError, DeleteUserError, EmailError, PasswordError,
+    RegisterError, WeakPassword,
 };
 
 pub(super) struct UsersApi {
@@ -82,6 +82,10 @@ enum Registered {
     /// The account is open.
     #[oai(status = 201)]
     Created(Json<User>),
+    /// Where the service keeps to itself who has an account: a letter is on its way. The account opens when its link is used,
+    /// with this password; if the address has an account already, the letter says so to its owner.
+    #[oai(status = 202)]
+    Accepted,
 }
 
 #[derive(ApiResponse)]
@@ -136,100 +140,37 @@ enum Deleted {
     ),
 }
 
-/// Everything that the service keeps about somebody, but for hashes.
+/// Which address the account is to have.
 #[derive(Object)]
-struct AccountExport {
-    /// When this was put together.
-    exported_at: Time,
-    /// The account.
-    user: ExportedUser,
-    /// Its sessions, the newest first. Those that are over are deleted within two minutes.
-    sessions: Vec<ExportedSession>,
-}
-
-/// An account, with all that is kept of it.
-#[derive(Object)]
-struct ExportedUser {
-    /// Never changes, and is never given to another account.
-    id: i64,
-    /// The address, in the form in which it is kept.
+#[oai(deny_unknown_fields, example)]
+struct EmailChange {
+    /// The new address.
     email: String,
-    /// When its owner showed that mail to this address arrives.
-    email_verified_at: OrNull<Time>,
-    /// The newest session.
-    session_id: OrNull<String>,
-    /// When the account was opened.
-    created_at: Time,
-    /// When anything of this was last changed.
-    updated_at: Time,
+    /// The password of the account.
+    password: Password,
 }
 
-/// A sign-in, with all that is kept of it.
-#[derive(Object)]
-struct ExportedSession {
-    /// Names the session.
-    id: Uuid,
-    /// When its owner signed in.
-    created_at: Time,
-    /// When its owner last gave the password.
-    authenticated_at: Time,
-    /// When it was last used, give or take a minute.
-    last_seen_at: Time,
-    /// When it ends, however much it is used.
-    expires_at: Time,
-    /// The address from which its owner signed in, where it is known.
-    ip: OrNull<String>,
-    /// What the browser or program said of itself then.
-    user_agent: OrNull<String>,
-}
-
-impl From<Export> for AccountExport {
-    fn from(export: Export) -> Self {
+impl Example for EmailChange {
+    /// One that works when it is tried out.
+    fn example() -> Self {
         Self {
-            exported_at: export.exported_at.into(),
-            user: export.user.into(),
-            sessions: export.sessions.into_iter().map(Into::into).collect(),
-        }
-    }
-}
-
-impl From<user::Model> for ExportedUser {
-    fn from(user: user::Model) -> Self {
-        Self {
-            id: user.id,
-            email: user.email,
-            email_verified_at: user.email_verified_at.into(),
-            session_id: user.session_id.into(),
-            created_at: user.created_at.into(),
-            updated_at: user.updated_at.into(),
-        }
-    }
-}
-
-impl From<session::Model> for ExportedSession {
-    fn from(session: session::Model) -> Self {
-        Self {
-            id: session.id,
-            created_at: session.created_at.into(),
-            authenticated_at: session.authenticated_at.into(),
-            last_seen_at: session.last_seen_at.into(),
-            expires_at: session.expires_at.into(),
-            ip: session.ip.into(),
-            user_agent: session.user_agent.into(),
+            email: "ada.lovelace@example.com".to_owned(),
+            password: Password("correct horse battery".to_owned()),
         }
     }
 }
 
 #[derive(ApiResponse)]
-enum Exported {
-    /// Everything, as JSON.
-    #[oai(status = 200)]
-    Ok(Json<AccountExport>),
+enum EmailChangeRequested {
+    /// Understood. Letters are on their way to the new address, with the link that confirms it, and to the old one.
+    #[oai(status = 202)]
+    Accepted,
 }
 
 struct Register;
 impl Operation for Register {
     const PROBLEMS: &'static [&'static ProblemType] = &[
+        &REGISTRATION_CLOSED,
         &EMAIL_TAKEN,
         &INVALID_EMAIL,
         &WEAK_PASSWORD,
@@ -256,11 +197,25 @@ impl Operation for ChangePassword {
     const CHANGES_SOMETHING: bool = true;
 }
 
+struct ChangeEmail;
+impl Operation for ChangeEmail {
+    const PROBLEMS: &'static [&'static ProblemType] = &[&WRONG_PASSWORD, &INVALID_EMAIL];
+    const NEEDS_SESSION: bool = true;
+    const TAKES_BODY: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
 struct Delete;
 impl Operation for Delete {
     const PROBLEMS: &'static [&'static ProblemType] = &[&SIGN_IN_AGAIN];
     const NEEDS_SESSION: bool = true;
     const CHANGES_SOMETHING: bool = true;
+}
+
+impl From<EmailError> for Problem {
+    fn from(err: EmailError) -> Self {
+        Self::new(&INVALID_EMAIL, err.to_string())
+    }
 }
 
 impl From<PasswordError> for Problem {
@@ -283,7 +238,11 @@ impl From<WeakPassword> for Problem {
 impl From<RegisterError> for Problem {
     fn from(err: RegisterError) -> Self {
         match err {
-            RegisterError::InvalidEmail(err) => Self::new(&INVALID_EMAIL, err.to_string()),
+            RegisterError::Closed => Self::new(
+                &REGISTRATION_CLOSED,
+                "Accounts are opened by whoever runs this service.",
+            ),
+            RegisterError::InvalidEmail(err) => err.into(),
             RegisterError::InvalidPassword(err) => err.into(),
             RegisterError::WeakPassword(err) => err.into(),
             RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
@@ -302,6 +261,17 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::WeakPassword(err) => err.into(),
             ChangePasswordError::Hashing(err) => err.into(),
             ChangePasswordError::Db(err) => err.into(),
+        }
+    }
+}
+
+impl From<ChangeEmailError> for Problem {
+    fn from(err: ChangeEmailError) -> Self {
+        match err {
+            ChangeEmailError::InvalidEmail(err) => err.into(),
+            ChangeEmailError::WrongPassword => Self::wrong_password(),
+            ChangeEmailError::Hashing(err) => err.into(),
+            ChangeEmailError::Db(err) => err.into(),
         }
     }
 }
@@ -345,11 +315,12 @@ impl UsersApi {
         let Registration { email, password } = registration.0;
         let password = Zeroizing::new(password.0);
         let language = client.0.language;
-        let user = self
-            .auth
-            .register_user_in(&email, &password, language)
-            .await?;
-        Ok(Registered::Created(Json(user.into())))
+        Ok(
+            match self.auth.register(&email, &password, language).await? {
+                auth::Registered::Opened(user) => Registered::Created(Json(user.into())),
+                auth::Registered::Waits => Registered::Accepted,
+            },
+        )
     }
 
     /// Who am I?
@@ -399,6 +370,32 @@ impl UsersApi {
         })
     }
 
+    /// Change my email address
+    ///
+    /// Nothing changes until the link is used that is mailed to the new address. The old address is told. A newer request
+    /// replaces an older one, and one for the address that the account has takes the older one back. If the new address has
+    /// another account, the answer is the same, and its owner is told instead.
+    #[oai(
+        path = "/users/me/email",
+        method = "put",
+        operation_id = "change_email",
+        tag = "Tag::Accounts"
+    )]
+    async fn change_email(
+        &self,
+        caller: Caller,
+        client: Client,
+        change: Body<EmailChange>,
+    ) -> Result<EmailChangeRequested, Refused<ChangeEmail>> {
+        let EmailChange { email, password } = change.0;
+        let password = Zeroizing::new(password.0);
+        let language = client.0.language;
+        self.auth
+            .request_email_change(&caller.current, &email, &password, language)
+            .await?;
+        Ok(EmailChangeRequested::Accepted)
+    }
+
     /// Close my account
     ///
     /// For good, with all that hangs on it. It needs the password to have been given in the last 10 minutes: at the sign-in,
@@ -412,19 +409,5 @@ impl UsersApi {
     async fn delete_account(&self, caller: Caller) -> Result<Deleted, Refused<Delete>> {
         self.auth.delete_user(&caller.current).await?;
         Ok(Deleted::NoContent(caller.cookie_cleared()))
-    }
-
-    /// Take my data
-    ///
-    /// Everything that the service keeps about the caller, but for hashes of passwords and tokens.
-    #[oai(
-        path = "/users/me/export",
-        method = "get",
-        operation_id = "export_account",
-        tag = "Tag::Accounts"
-    )]
-    async fn export_account(&self, caller: Caller) -> Result<Exported, Refused<Show>> {
-        let export = self.auth.export(&caller.current).await?;
-        Ok(Exported::Ok(Json(export.into())))
     }
 }

@@ -1,14 +1,15 @@
-//! Addresses: whose they are, shown by a letter that arrived.
+//! Addresses: whose they are, shown by a letter that arrived; and how an account gets another.
 
-use chrono::{DateTime, Utc};
 use entity::{email_verification, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, CurrentSession, DbError, HashingError, Language, LetterKind, SessionError, Token,
-    TokenKind,
+    Auth, CurrentSession, DbError, Email, EmailError, HashingError, Language, LetterKind,
+    SessionError, Token, TokenKind,
+    credentials::{ConfirmError, Confirmed, stored_hash},
+    mails::NewLetter,
 };
-use crate::db::Transaction;
+use crate::db::{Transaction, Value};
 
 /// Why an address was not verified.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum VerifyEmailError {
     /// What was given as the password is not. The token stays good.
     #[error("wrong password")]
     WrongPassword,
+    /// There is an account with this address by now.
+    #[error("User {0} already exists")]
+    AlreadyExists(String),
     /// The password could not be compared: too much to do, most likely.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -35,6 +39,32 @@ impl From<DbError> for VerifyEmailError {
         match err {
             DbError::NoResultFound => Self::InvalidToken,
             err => Self::Db(err),
+        }
+    }
+}
+
+/// Why no change of an address was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeEmailError {
+    /// The address is none that an account can have.
+    #[error(transparent)]
+    InvalidEmail(#[from] EmailError),
+    /// What was given as the password is not.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The password could not be compared: too much to do, most likely.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<ConfirmError> for ChangeEmailError {
+    fn from(err: ConfirmError) -> Self {
+        match err {
+            ConfirmError::Hashing(err) => err.into(),
+            ConfirmError::Db(err) => err.into(),
         }
     }
 }
@@ -60,26 +90,42 @@ impl From<DbError> for RefuseError {
 }
 
 impl Auth {
-    /// Writes down, in a transaction, that a user's address is to be verified.
+    /// Writes down, in a transaction, that the address of a user is to be verified. Earlier letters are dead.
     pub(super) async fn await_verification(
-        &self,
         tx: &Transaction,
         user: &user::Model,
         language: Language,
     ) -> Result<(), DbError> {
+        tx.delete_verifications_of_address(user).await?;
+        let kind = LetterKind::EmailVerification;
+        Self::await_letter(tx, user, NewLetter::about(user, kind, language)).await
+    }
+
+    /// Writes down a verification, and the letter with its token.
+    async fn await_letter(
+        tx: &Transaction,
+        user: &user::Model,
+        letter: NewLetter<'_>,
+    ) -> Result<(), DbError> {
         let id = Uuid::new_v4();
-        tx.delete_email_verifications(user.id).await?;
         tx.add_email_verification(email_verification::Model {
             id,
             user_id: user.id,
-            email: user.email.clone(),
+            email: letter.recipient.to_owned(),
             token_digest: None,
             token_expires_at: None,
             created_at: tx.clock().now(),
         })
         .await?;
-        let kind = LetterKind::EmailVerification;
-        Self::post(tx, kind, &user.email, language, Some(user.id), Some(id)).await
+        let subject_id = Some(id);
+        Self::post(
+            tx,
+            NewLetter {
+                subject_id,
+                ..letter
+            },
+        )
+        .await
     }
 
     /// Has the letter with the link sent again; earlier ones are dead then. Says whether that is necessary: not when the
@@ -97,60 +143,124 @@ impl Auth {
         if user.email_verified_at.is_some() {
             return Ok(false);
         }
-        self.await_verification(&tx, &user, language).await?;
+        Self::await_verification(&tx, &user, language).await?;
         tx.commit().await?;
         self.posted.notify_one();
         Ok(true)
     }
 
-    /// Verifies the address to which a token was mailed, for whoever has, besides, a session or the password of the account:
-    /// who only reads the mail can't confirm what somebody else began.
+    /// Begins to give the caller's account another address: a letter with a link goes to the new one, and one that tells of it
+    /// to the old. Nothing changes until the link is used. A newer request replaces an older one; one for the address that
+    /// the account has takes the older one back.
+    ///
+    /// Where the new address is another account's, its owner is told so instead, and the caller learns nothing of it.
     ///
     /// # Errors
-    /// [`VerifyEmailError`].
+    /// [`ChangeEmailError`].
+    pub async fn request_email_change(
+        &self,
+        current: &CurrentSession,
+        new_email: &str,
+        password: &str,
+        language: Language,
+    ) -> Result<(), ChangeEmailError> {
+        let email = Email::parse(new_email)?;
+        let confirmed = self.confirm(password, Some(current.user.clone())).await?;
+        let Some(Confirmed { tx, user, .. }) = confirmed else {
+            return Err(ChangeEmailError::WrongPassword);
+        };
+        tx.delete_email_changes(&user).await?;
+        if email.as_str() != user.email {
+            let letter = NewLetter {
+                recipient: email.as_str(),
+                ..NewLetter::about(&user, LetterKind::EmailChange, language)
+            };
+            Self::await_letter(&tx, &user, letter).await?;
+            let kind = LetterKind::EmailChangeRequested;
+            Self::post(&tx, NewLetter::about(&user, kind, language)).await?;
+        }
+        tx.commit().await?;
+        self.posted.notify_one();
+        Ok(())
+    }
+
+    /// Does what the letter with this token was about: verifies the address of an account, gives it another one, or makes a
+    /// registration an account. It is for whoever has, besides, a session or the password of the account: who only reads the
+    /// mail can't confirm what somebody else began.
+    ///
+    /// # Errors
+    /// [`VerifyEmailError`]; nothing was changed then, except that after [`VerifyEmailError::Db`] with an error that is
+    /// temporary everything may be.
     pub async fn verify_email(
         &self,
         token: &str,
         current: Option<&CurrentSession>,
         password: Option<&str>,
-    ) -> Result<DateTime<Utc>, VerifyEmailError> {
+    ) -> Result<(), VerifyEmailError> {
+        if let Some(token) = Token::parse(TokenKind::Registration, token) {
+            return self.complete_registration(&token, password).await;
+        }
         let token = Token::parse(TokenKind::EmailVerification, token)
             .ok_or(VerifyEmailError::InvalidToken)?;
         let digest = token.digest();
         let verification = self.db.find_email_verification(digest.as_str()).await?;
         let user_id = verification.user_id;
         let user = self.db.find_user_by([("id", user_id)]).await?;
-        let is_signed_in = current.is_some_and(|current| current.user.id == user_id);
         match password {
             Some(password) => {
-                if !self.verify(password, Some(&user)).await?.is_right {
+                if !self.verify(password, stored_hash(&user)).await?.is_right {
                     return Err(VerifyEmailError::WrongPassword);
                 }
             }
-            None if is_signed_in => {}
+            None if current.is_some_and(|current| current.user.id == user_id) => {}
             None => return Err(VerifyEmailError::NotSignedIn),
         }
         let tx = self.db.begin().await?;
-        let locked = tx.lock_user(user_id).await?;
-        // Had the password been changed meanwhile, the token would be dead, and be found dead here.
+        let user = tx.lock_user(user_id).await?;
+        // Had the password or the address been changed meanwhile, the token would be dead, and be found dead here.
         tx.spend_email_verification(digest.as_str()).await?;
-        if locked.email != verification.email {
-            return Err(VerifyEmailError::InvalidToken);
-        }
         let now = self.db.clock().now();
-        let verified_at = locked.email_verified_at.unwrap_or(now);
-        tx.update_user(user_id, [("email_verified_at", verified_at)])
-            .await?;
-        tx.commit().await?;
-        Ok(verified_at)
+        if verification.email == user.email {
+            let verified_at = user.email_verified_at.unwrap_or(now);
+            tx.update_user(user_id, [("email_verified_at", verified_at)])
+                .await?;
+        } else {
+            self.change_email(&tx, &user, &verification.email).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
-    /// "This was not me": closes the account that somebody opened with an address that is not theirs, for whoever reads its
-    /// mail. An account that was verified once is not closed by this.
+    /// Gives an account another address, to which a letter arrived. What was mailed to the old one is good for nothing then.
+    async fn change_email(
+        &self,
+        tx: &Transaction,
+        user: &user::Model,
+        email: &str,
+    ) -> Result<(), VerifyEmailError> {
+        tx.delete_email_verifications(user.id).await?;
+        let nothing = Value::from(None::<String>);
+        let changes = [
+            ("email", Value::from(email)),
+            ("email_verified_at", self.db.clock().now().into()),
+            ("reset_token", nothing.clone()),
+            ("reset_token_expires_at", nothing),
+        ];
+        match tx.update_user(user.id, changes).await {
+            Err(DbError::Conflict(_)) => Err(VerifyEmailError::AlreadyExists(email.to_owned())),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// "This was not me", for whoever reads the mail of an address: ends what somebody else began with it. That is the account
+    /// that was opened with it and was never verified, the registration that waits, or the change of an account's address
+    /// to it, and then the account stays as it is.
     ///
     /// # Errors
     /// [`RefuseError`].
     pub async fn refuse_verification(&self, token: &str) -> Result<(), RefuseError> {
+        if let Some(token) = Token::parse(TokenKind::Registration, token) {
+            return Ok(self.db.spend_registration(token.digest().as_str()).await?);
+        }
         let token =
             Token::parse(TokenKind::EmailVerification, token).ok_or(RefuseError::InvalidToken)?;
         let digest = token.digest();
@@ -158,12 +268,13 @@ impl Auth {
         let tx = self.db.begin().await?;
         let user = tx.lock_user(verification.user_id).await?;
         tx.spend_email_verification(digest.as_str()).await?;
-        if user.email_verified_at.is_some() || user.email != verification.email {
-            return Err(RefuseError::InvalidToken);
+        if verification.email == user.email {
+            if user.email_verified_at.is_some() {
+                return Err(RefuseError::InvalidToken);
+            }
+            tx.delete_mails_to(&user.email).await?;
+            tx.delete_user(user.id).await?;
         }
-        tx.delete_mails_to(&user.email).await?;
-        tx.delete_user(user.id).await?;
-        tx.commit().await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
 }

@@ -4,7 +4,7 @@
 //! are due, has the letter made here, sends it, and says how it went. A token is made with the letter, so that it is
 //! nowhere but in it.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{outgoing_mail, user};
@@ -34,14 +34,29 @@ pub enum LetterKind {
     PasswordReset,
     /// Tells the owner that the password is another now.
     PasswordChanged,
+    /// With a link by which a registration becomes an account.
+    Registration,
+    /// With a link by which an account gets the address that the letter goes to.
+    EmailChange,
+    /// Tells the owner that the account is to get another address.
+    EmailChangeRequested,
+    /// Tells the owner that somebody wanted an account with this address, in the place of a letter with a link.
+    AddressTaken,
+    /// Tells the owner of a sign-in from where and with what there was none lately.
+    NewSignIn,
 }
 
 impl LetterKind {
     /// Every kind there is.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 8] = [
         Self::EmailVerification,
         Self::PasswordReset,
         Self::PasswordChanged,
+        Self::Registration,
+        Self::EmailChange,
+        Self::EmailChangeRequested,
+        Self::AddressTaken,
+        Self::NewSignIn,
     ];
 
     /// Its name.
@@ -51,6 +66,11 @@ impl LetterKind {
             Self::EmailVerification => "email-verification",
             Self::PasswordReset => "password-reset",
             Self::PasswordChanged => "password-changed",
+            Self::Registration => "registration",
+            Self::EmailChange => "email-change",
+            Self::EmailChangeRequested => "email-change-requested",
+            Self::AddressTaken => "address-taken",
+            Self::NewSignIn => "new-sign-in",
         }
     }
 
@@ -91,6 +111,41 @@ impl Language {
     }
 }
 
+/// A letter that is necessary.
+pub(super) struct NewLetter<'a> {
+    pub(super) kind: LetterKind,
+    pub(super) recipient: &'a str,
+    pub(super) language: Language,
+    /// Whom it is about, where that is known already.
+    pub(super) user_id: Option<i64>,
+    /// The verification or the registration that its token is for.
+    pub(super) subject_id: Option<Uuid>,
+    /// The address of the client that it tells of.
+    pub(super) ip: Option<IpAddr>,
+}
+
+impl<'a> NewLetter<'a> {
+    /// A letter to an address, whoever may have it.
+    pub(super) fn to(recipient: &'a str, kind: LetterKind, language: Language) -> Self {
+        Self {
+            kind,
+            recipient,
+            language,
+            user_id: None,
+            subject_id: None,
+            ip: None,
+        }
+    }
+
+    /// A letter to the owner of an account.
+    pub(super) fn about(user: &'a user::Model, kind: LetterKind, language: Language) -> Self {
+        Self {
+            user_id: Some(user.id),
+            ..Self::to(&user.email, kind, language)
+        }
+    }
+}
+
 /// A letter, ready to be written out and sent.
 #[derive(Debug)]
 pub struct Letter {
@@ -104,6 +159,8 @@ pub struct Letter {
     pub recipient: String,
     /// When it became necessary.
     pub created_at: DateTime<Utc>,
+    /// The address of the client that it tells of, where it tells of one.
+    pub ip: Option<String>,
     /// The token in its link, and how long that is good, where it has a link.
     pub token: Option<(Token, Duration)>,
 }
@@ -117,22 +174,16 @@ pub struct DueLetter {
 
 impl Auth {
     /// Writes down, in a transaction, that a letter is to be sent.
-    pub(super) async fn post(
-        tx: &Transaction,
-        kind: LetterKind,
-        recipient: &str,
-        language: Language,
-        user_id: Option<i64>,
-        email_verification_id: Option<Uuid>,
-    ) -> Result<(), DbError> {
+    pub(super) async fn post(tx: &Transaction, letter: NewLetter<'_>) -> Result<(), DbError> {
         let now = tx.clock().now();
         tx.add_mail(outgoing_mail::Model {
             id: Uuid::new_v4(),
-            kind: kind.as_str().to_owned(),
-            recipient: recipient.to_owned(),
-            language: language.as_str().to_owned(),
-            user_id,
-            email_verification_id,
+            kind: letter.kind.as_str().to_owned(),
+            recipient: letter.recipient.to_owned(),
+            language: letter.language.as_str().to_owned(),
+            user_id: letter.user_id,
+            subject_id: letter.subject_id,
+            ip: letter.ip.map(|ip| ip.to_string()),
             created_at: now,
             due_at: now,
             attempts: 0,
@@ -167,15 +218,23 @@ impl Auth {
     /// # Errors
     /// [`DbError`].
     pub async fn write_letter(&self, due: &DueLetter) -> Result<Option<Letter>, DbError> {
-        let (mail, kind) = (&due.mail, due.kind);
-        let token = match kind {
-            LetterKind::PasswordReset => self.reset_token_for(&mail.recipient).await?,
-            LetterKind::EmailVerification => self.verification_token_for(mail).await?,
-            LetterKind::PasswordChanged => None,
+        let mail = &due.mail;
+        let (kind, token) = match due.kind {
+            LetterKind::PasswordReset => match self.reset_token_for(&mail.recipient).await? {
+                Some(token) => (due.kind, Some(token)),
+                None => return Ok(None),
+            },
+            LetterKind::EmailVerification | LetterKind::EmailChange | LetterKind::Registration => {
+                match self.verification_token_for(due).await? {
+                    Some(token) => self.unless_taken(due, token).await?,
+                    None => return Ok(None),
+                }
+            }
+            LetterKind::PasswordChanged
+            | LetterKind::EmailChangeRequested
+            | LetterKind::AddressTaken
+            | LetterKind::NewSignIn => (due.kind, None),
         };
-        if token.is_none() && kind != LetterKind::PasswordChanged {
-            return Ok(None);
-        }
         let message_id = match &token {
             Some(_) => format!("{}.{}", mail.id, mail.attempts),
             None => mail.id.to_string(),
@@ -186,8 +245,27 @@ impl Auth {
             language: Language::parse(&mail.language).unwrap_or_default(),
             recipient: mail.recipient.clone(),
             created_at: mail.created_at,
+            ip: mail.ip.clone(),
             token,
         }))
+    }
+
+    /// A letter with this token; or, where its address is to become an account's and is one's already, a letter that tells the
+    /// owner so. Whoever asked for it finds everything as if it had been sent.
+    async fn unless_taken(
+        &self,
+        due: &DueLetter,
+        token: (Token, Duration),
+    ) -> Result<(LetterKind, Option<(Token, Duration)>), DbError> {
+        if due.kind != LetterKind::EmailVerification {
+            let address = &*due.mail.recipient;
+            match self.db.find_user_by([("email", address)]).await {
+                Ok(_) => return Ok((LetterKind::AddressTaken, None)),
+                Err(DbError::NoResultFound) => {}
+                Err(err) => return Err(err),
+            }
+        }
+        Ok((due.kind, Some(token)))
     }
 
     /// A new reset token for the account with this address, if there is one.
@@ -216,23 +294,32 @@ impl Auth {
         Ok(Some((token, lifetime)))
     }
 
-    /// A new token for the verification that a letter is about, if that is waited for still.
+    /// A new token for the verification or the registration that a letter is about, if that is waited for still.
     async fn verification_token_for(
         &self,
-        mail: &outgoing_mail::Model,
+        due: &DueLetter,
     ) -> Result<Option<(Token, Duration)>, DbError> {
-        let Some(id) = mail.email_verification_id else {
+        let Some(id) = due.mail.subject_id else {
             return Ok(None);
         };
-        let token = Token::generate(TokenKind::EmailVerification);
         let lifetime = self.policy.verification_lifetime;
         let expires_at = self.db.clock().now() + super::time_delta(lifetime);
-        let digest = token.digest();
-        match self
-            .db
-            .set_email_verification_token(id, digest.as_str(), expires_at)
-            .await
-        {
+        let (token, stored) = if due.kind == LetterKind::Registration {
+            let token = Token::generate(TokenKind::Registration);
+            let digest = token.digest();
+            let stored = self
+                .db
+                .set_registration_token(id, digest.as_str(), expires_at);
+            (token, stored.await)
+        } else {
+            let token = Token::generate(TokenKind::EmailVerification);
+            let digest = token.digest();
+            let stored = self
+                .db
+                .set_email_verification_token(id, digest.as_str(), expires_at);
+            (token, stored.await)
+        };
+        match stored {
             Ok(()) => Ok(Some((token, lifetime))),
             Err(DbError::NoResultFound) => Ok(None),
             Err(err) => Err(err),
@@ -269,23 +356,17 @@ impl Auth {
         self.db.postpone_mail(mail.id, now + pause, error).await
     }
 
-    /// Deletes letters that were sent or given up two days ago, and verifications that nobody can complete any more.
+    /// Deletes letters that were sent or given up two days ago, and what waits for an answer to one that nobody can give any
+    /// more.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn sweep_letters(&self) -> Result<(), DbError> {
-        let before = self.db.clock().now() - KEPT;
-        self.db.delete_mails_finished_before(before).await?;
-        self.db.delete_expired_email_verifications().await
-    }
-
-    /// Tells the owner of an account that its password is another now.
-    pub(super) async fn post_password_changed(
-        tx: &Transaction,
-        user: &user::Model,
-        language: Language,
-    ) -> Result<(), DbError> {
-        let kind = LetterKind::PasswordChanged;
-        Self::post(tx, kind, &user.email, language, Some(user.id), None).await
+        let now = self.db.clock().now();
+        self.db.delete_mails_finished_before(now - KEPT).await?;
+        // The letter was given up, a token was never made.
+        let before = now - PATIENCE - LEASE - LONGEST_PAUSE;
+        self.db.delete_expired_email_verifications(before).await?;
+        self.db.delete_expired_registrations(before).await
     }
 }

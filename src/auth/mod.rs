@@ -3,13 +3,17 @@
 //! The command line, the HTTP API and a program that embeds this library all go through [`Auth`]. It
 //! speaks to [`crate::db`] and knows neither HTTP nor SQL.
 
+mod credentials;
 mod email;
 mod email_verification;
+mod export;
 mod hashing;
+mod known_clients;
 mod last_seen;
 mod mails;
 mod password;
 mod password_reset;
+mod registrations;
 mod sessions;
 mod token;
 mod users;
@@ -18,22 +22,23 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 pub use email::{Email, EmailError};
-pub use email_verification::{RefuseError, VerifyEmailError};
+pub use email_verification::{ChangeEmailError, RefuseError, VerifyEmailError};
+pub use export::Export;
 pub use hashing::HashingError;
+pub use known_clients::Client;
 pub use mails::{DueLetter, Language, Letter, LetterKind};
 pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
 pub use password_reset::{RequestResetError, ResetPasswordError};
-pub use sessions::{
-    Client, CurrentSession, EndSessionError, Session, SessionError, SignInError, SignedIn,
-};
+pub use registrations::{RegisterError, Registered};
+pub use sessions::{CurrentSession, EndSessionError, Session, SessionError, SignInError, SignedIn};
 pub use token::{Token, TokenKind};
 use tokio::sync::Notify;
-pub use users::{ChangePasswordError, DeleteUserError, Export, RegisterError};
+pub use users::{ChangePasswordError, DeleteUserError};
 
 use hashing::HashingThreads;
 use last_seen::LastSeen;
 
-pub use crate::db::DbError;
+pub use crate::{config::RegistrationMode, db::DbError};
 use crate::{
     config::{LONGEST_DURATION, Settings},
     db::{DB, MigrationState},
@@ -42,6 +47,8 @@ use crate::{
 /// What is asked of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Who may register.
+    pub registration: RegistrationMode,
     /// The cost of a password hash: 2 to the power of it rounds of bcrypt.
     pub bcrypt_cost: u32,
     /// The fewest characters of a password.
@@ -77,6 +84,7 @@ impl Default for Policy {
     /// days altogether.
     fn default() -> Self {
         Self {
+            registration: RegistrationMode::Open,
             bcrypt_cost: 12,
             password_min_length: 8,
             password_min_score: 3,
@@ -91,6 +99,7 @@ impl Default for Policy {
 impl From<&Settings> for Policy {
     fn from(settings: &Settings) -> Self {
         Self {
+            registration: settings.registration,
             bcrypt_cost: settings.password.bcrypt_cost,
             password_min_length: settings.password.min_length,
             password_min_score: settings.password.min_score,

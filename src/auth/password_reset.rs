@@ -3,6 +3,7 @@
 use super::{
     Auth, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError, Token,
     TokenKind, WeakPassword,
+    mails::NewLetter,
     password::{self, Password},
 };
 use crate::db::Value;
@@ -61,7 +62,7 @@ impl Auth {
         let email = Email::parse(email)?;
         let tx = self.db.begin().await?;
         let kind = LetterKind::PasswordReset;
-        Self::post(&tx, kind, email.as_str(), language, None, None).await?;
+        Self::post(&tx, NewLetter::to(email.as_str(), kind, language)).await?;
         tx.commit().await?;
         self.posted.notify_one();
         Ok(())
@@ -125,7 +126,8 @@ impl Auth {
             ],
         )
         .await?;
-        Self::post_password_changed(&tx, &user, language).await?;
+        let kind = LetterKind::PasswordChanged;
+        Self::post(&tx, NewLetter::about(&user, kind, language)).await?;
         tx.commit().await?;
         self.posted.notify_one();
         Ok(())

@@ -1,17 +1,18 @@
 //! Sessions: who is signed in, from where, and for how long.
 
-use std::{collections::BTreeSet, convert::Infallible, net::IpAddr};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, DbError, Email, HashingError, Language, Policy,
-    password::{self, Password, PasswordHash, StoredHash},
+    Auth, Client, DbError, Email, HashingError, Policy,
+    credentials::{ConfirmError, Confirmed},
+    password::PasswordHash,
     token::{Token, TokenDigest, TokenKind},
 };
-use crate::db::Transaction;
+use crate::db::{Transaction, Value};
 
 /// How long after its owner gave the password a session may do what can't be undone.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
@@ -19,22 +20,8 @@ const FRESH: TimeDelta = TimeDelta::minutes(10);
 /// How exactly is known when a session was last used, where its idle limit doesn't ask for more.
 const LAST_SEEN_STEP: TimeDelta = TimeDelta::minutes(1);
 
-/// How much is kept of what a client says of itself, in characters.
-const LONGEST_USER_AGENT: usize = 512;
-
 /// How many expired sessions are swept at once: a transaction of a few milliseconds.
 const SWEEP: u64 = 100;
-
-/// Where a request comes from, as far as that is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
-    /// Its address.
-    pub ip: Option<IpAddr>,
-    /// What the browser or program says of itself. The first 512 characters are kept.
-    pub user_agent: Option<String>,
-    /// In which language its owner is written to.
-    pub language: Language,
-}
 
 /// A sign-in that has not ended, as its owner may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +94,15 @@ pub enum SignInError {
     Db(#[from] DbError),
 }
 
+impl From<ConfirmError> for SignInError {
+    fn from(err: ConfirmError) -> Self {
+        match err {
+            ConfirmError::Hashing(err) => err.into(),
+            ConfirmError::Db(err) => err.into(),
+        }
+    }
+}
+
 /// Why a token opens nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -147,13 +143,6 @@ impl From<DbError> for EndSessionError {
     }
 }
 
-/// What came of a password.
-pub(super) struct Verdict {
-    pub(super) is_right: bool,
-    /// The hash to store instead, where the stored one is not as the policy wants it.
-    rehashed: Option<PasswordHash>,
-}
-
 impl Auth {
     /// Opens a session for the owner of these credentials: always a new one, with a new token.
     ///
@@ -172,57 +161,16 @@ impl Auth {
         let email = Email::parse(email).ok();
         // No account has an empty address: the same question, whatever was given.
         let address = email.as_ref().map_or("", Email::as_str);
-        let mut found = match self.db.find_user_by([("email", address)]).await {
+        let found = match self.db.find_user_by([("email", address)]).await {
             Ok(user) => Some(user),
             Err(DbError::NoResultFound) => None,
             Err(err) => return Err(err.into()),
         };
-        // The hash may be replaced while the password is compared with it: with another of the same password, by a
-        // sign-in at the same moment; or by a change of the password, and then this one is over.
-        for _ in 0..2 {
-            let verdict = self.verify(password, found.as_ref()).await?;
-            let Some(user) = found.filter(|_| verdict.is_right) else {
-                return Err(SignInError::InvalidCredentials);
-            };
-            let tx = self.db.begin().await?;
-            let locked = match tx.lock_user(user.id).await {
-                Ok(locked) => locked,
-                Err(DbError::NoResultFound) => return Err(SignInError::InvalidCredentials),
-                Err(err) => return Err(err.into()),
-            };
-            if locked.hashed_password == user.hashed_password {
-                return Ok(self.open(tx, locked, verdict.rehashed, client).await?);
-            }
-            found = Some(locked);
-        }
-        Err(SignInError::InvalidCredentials)
-    }
-
-    /// Compares a password with a user's. A refusal takes the time of one hash, whoever it is and whatever it was.
-    pub(super) async fn verify(
-        &self,
-        password: &str,
-        user: Option<&user::Model>,
-    ) -> Result<Verdict, HashingError> {
-        let password = Password::parse(password).ok();
-        let stored = user.and_then(stored_hash);
-        let cost = self.policy.bcrypt_cost;
-        let work = stored
-            .as_ref()
-            .map_or(cost, |stored| stored.cost().max(cost));
-        let Ok(verdict) = self
-            .hashing
-            .run(work, move || {
-                let is_right = password::verify(password.as_ref(), stored.as_ref(), cost);
-                let is_current = stored.is_some_and(|stored| stored.is_current(cost));
-                let rehashed = password.filter(|_| is_right && !is_current);
-                Ok::<_, Infallible>(Verdict {
-                    is_right,
-                    rehashed: rehashed.and_then(|password| password::hash(&password, cost).ok()),
-                })
-            })
-            .await?;
-        Ok(verdict)
+        let confirmed = self.confirm(password, found).await?;
+        let Some(Confirmed { tx, user, rehashed }) = confirmed else {
+            return Err(SignInError::InvalidCredentials);
+        };
+        Ok(self.open(tx, user, rehashed, client).await?)
     }
 
     /// Opens a session for a user whose row the transaction holds on to.
@@ -233,6 +181,7 @@ impl Auth {
         rehashed: Option<PasswordHash>,
         client: Client,
     ) -> Result<SignedIn, DbError> {
+        let client = client.storable();
         let token = Token::generate(TokenKind::Session);
         let token_digest = token.digest();
         let now = self.db.clock().now();
@@ -245,18 +194,24 @@ impl Auth {
             last_seen_at: now,
             expires_at: now + self.policy.lifetime(),
             ip: client.ip.map(|ip| ip.to_string()),
-            user_agent: client.user_agent.map(|text| storable_user_agent(&text)),
+            user_agent: client.user_agent.clone(),
         };
+        self.note_client(&tx, &user, &client).await?;
         let id = session.id.to_string();
-        let mut changes = vec![("session_id", id.clone())];
+        let mut changes = vec![
+            ("session_id", Value::from(&*id)),
+            ("last_signed_in_at", now.into()),
+        ];
         if let Some(hash) = rehashed {
-            changes.push(("hashed_password", hash.as_str().to_owned()));
+            changes.push(("hashed_password", hash.as_str().into()));
             hash.as_str().clone_into(&mut user.hashed_password);
         }
         user.session_id = Some(id);
+        user.last_signed_in_at = Some(now);
         tx.add_session(session.clone()).await?;
         tx.update_user(user.id, changes).await?;
         tx.commit().await?;
+        self.posted.notify_one();
         let session = Session::of(session, self.policy);
         let current = CurrentSession {
             session,
@@ -396,19 +351,4 @@ impl Auth {
         }
         tx.update_user(user.id, [("session_id", newest)]).await
     }
-}
-
-/// The hash of a user's password, if it can be read. One that can't is a fault of whoever stored it.
-pub(super) fn stored_hash(user: &user::Model) -> Option<StoredHash> {
-    let hash = StoredHash::parse(&user.hashed_password);
-    if hash.is_none() {
-        tracing::error!(user_id = user.id, "a stored password hash can't be read");
-    }
-    hash
-}
-
-/// What is kept of what a client says of itself. PostgreSQL's text has no NUL.
-fn storable_user_agent(text: &str) -> String {
-    let letters = text.chars().filter(|letter| *letter != '\0');
-    letters.take(LONGEST_USER_AGENT).collect()
 }

@@ -15,6 +15,8 @@ pub enum TokenKind {
     PasswordReset,
     /// Shows that mail to an address arrives, once.
     EmailVerification,
+    /// Makes an account of a registration that waits, once.
+    Registration,
 }
 
 impl TokenKind {
@@ -24,6 +26,7 @@ impl TokenKind {
             Self::Session => "bienvenue_session_",
             Self::PasswordReset => "bienvenue_reset_",
             Self::EmailVerification => "bienvenue_verification_",
+            Self::Registration => "bienvenue_registration_",
         }
     }
 }

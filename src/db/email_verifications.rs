@@ -1,10 +1,10 @@
 //! The rows of `email_verifications`.
 
 use chrono::{DateTime, Utc};
-use entity::email_verification;
+use entity::{email_verification, user};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    prelude::Uuid,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _, prelude::Uuid, sea_query::SimpleExpr,
 };
 
 use super::{DB, DbError, ask};
@@ -81,20 +81,63 @@ impl<C: ConnectionTrait> DB<C> {
     /// # Errors
     /// [`DbError`].
     pub async fn delete_email_verifications(&self, user_id: i64) -> Result<(), DbError> {
-        let end = email_verification::Entity::delete_many()
-            .filter(email_verification::Column::UserId.eq(user_id));
-        self.write(end.exec(&self.conn)).await?;
-        Ok(())
+        self.delete_verifications(email_verification::Column::UserId.eq(user_id))
+            .await
     }
 
-    /// Deletes verifications whose token was good until a time before this one.
+    /// Deletes the verifications of the address that a user has.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn delete_expired_email_verifications(&self) -> Result<(), DbError> {
-        let sweep = email_verification::Entity::delete_many()
-            .filter(email_verification::Column::TokenExpiresAt.lte(self.clock.now()));
-        self.write(sweep.exec(&self.conn)).await?;
+    pub async fn delete_verifications_of_address(&self, user: &user::Model) -> Result<(), DbError> {
+        let of_user = email_verification::Column::UserId.eq(user.id);
+        self.delete_verifications(of_user.and(email_verification::Column::Email.eq(&*user.email)))
+            .await
+    }
+
+    /// Deletes the verifications of addresses that a user is to have instead.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_email_changes(&self, user: &user::Model) -> Result<(), DbError> {
+        let of_user = email_verification::Column::UserId.eq(user.id);
+        self.delete_verifications(of_user.and(email_verification::Column::Email.ne(&*user.email)))
+            .await
+    }
+
+    /// Deletes verifications whose token is no good any more, and those that got none and were asked for before a time.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_expired_email_verifications(
+        &self,
+        before: DateTime<Utc>,
+    ) -> Result<(), DbError> {
+        let expires_at = email_verification::Column::TokenExpiresAt;
+        let tokenless = expires_at
+            .is_null()
+            .and(email_verification::Column::CreatedAt.lt(before));
+        self.delete_verifications(expires_at.lte(self.clock.now()).or(tokenless))
+            .await
+    }
+
+    async fn delete_verifications(&self, which: SimpleExpr) -> Result<(), DbError> {
+        let deletion = email_verification::Entity::delete_many().filter(which);
+        self.write(deletion.exec(&self.conn)).await?;
         Ok(())
+    }
+
+    /// All verifications of a user that are waited for, the newest first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_email_verifications(
+        &self,
+        user_id: i64,
+    ) -> Result<Vec<email_verification::Model>, DbError> {
+        let verifications = email_verification::Entity::find()
+            .filter(email_verification::Column::UserId.eq(user_id))
+            .order_by_desc(email_verification::Column::CreatedAt);
+        ask(verifications.all(&self.conn)).await
     }
 }

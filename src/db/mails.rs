@@ -1,10 +1,10 @@
 //! The rows of `outgoing_mails`.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::outgoing_mail;
+use entity::{outgoing_mail, user};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     prelude::{Expr, Uuid},
     sea_query::{LockBehavior, LockType},
 };
@@ -75,6 +75,24 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(outgoing_mail::Column::Recipient.eq(recipient));
         self.write(deletion.exec(&self.conn)).await?;
         Ok(())
+    }
+
+    /// All letters to or about a user, the newest first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_mails(
+        &self,
+        user: &user::Model,
+    ) -> Result<Vec<outgoing_mail::Model>, DbError> {
+        let mails = outgoing_mail::Entity::find()
+            .filter(
+                Condition::any()
+                    .add(outgoing_mail::Column::UserId.eq(user.id))
+                    .add(outgoing_mail::Column::Recipient.eq(&*user.email)),
+            )
+            .order_by_desc(outgoing_mail::Column::CreatedAt);
+        ask(mails.all(&self.conn)).await
     }
 
     /// Deletes letters that were finished before a time.

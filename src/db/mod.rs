@@ -4,8 +4,10 @@
 
 mod connect;
 mod email_verifications;
+mod known_clients;
 mod mails;
 mod migrations;
+mod registrations;
 mod sessions;
 mod users;
 

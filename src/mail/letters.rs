@@ -7,6 +7,7 @@ use lettre::{
     message::{Mailbox, MultiPart},
 };
 use minijinja::{AutoEscape, Environment, context};
+use serde::Serialize;
 use url::Url;
 
 use crate::{
@@ -14,36 +15,35 @@ use crate::{
     config::Settings,
 };
 
+/// A file of the folder beside this one, with its name.
+macro_rules! template {
+    ($name:literal) => {
+        ($name, include_str!(concat!("letters/", $name)))
+    };
+}
+
 /// The page around a letter's paragraphs.
 const LAYOUT: &str = "layout.html";
 
 /// Our own letters.
-const TEMPLATES: [(&str, &str); 7] = [
-    (LAYOUT, include_str!("letters/layout.html")),
-    (
-        "email-verification.en.txt",
-        include_str!("letters/email-verification.en.txt"),
-    ),
-    (
-        "email-verification.fr.txt",
-        include_str!("letters/email-verification.fr.txt"),
-    ),
-    (
-        "password-changed.en.txt",
-        include_str!("letters/password-changed.en.txt"),
-    ),
-    (
-        "password-changed.fr.txt",
-        include_str!("letters/password-changed.fr.txt"),
-    ),
-    (
-        "password-reset.en.txt",
-        include_str!("letters/password-reset.en.txt"),
-    ),
-    (
-        "password-reset.fr.txt",
-        include_str!("letters/password-reset.fr.txt"),
-    ),
+const TEMPLATES: [(&str, &str); 17] = [
+    template!("layout.html"),
+    template!("address-taken.en.txt"),
+    template!("address-taken.fr.txt"),
+    template!("email-change-requested.en.txt"),
+    template!("email-change-requested.fr.txt"),
+    template!("email-change.en.txt"),
+    template!("email-change.fr.txt"),
+    template!("email-verification.en.txt"),
+    template!("email-verification.fr.txt"),
+    template!("new-sign-in.en.txt"),
+    template!("new-sign-in.fr.txt"),
+    template!("password-changed.en.txt"),
+    template!("password-changed.fr.txt"),
+    template!("password-reset.en.txt"),
+    template!("password-reset.fr.txt"),
+    template!("registration.en.txt"),
+    template!("registration.fr.txt"),
 ];
 
 /// Why a letter can't be written.
@@ -72,6 +72,19 @@ pub(super) struct Letters {
     from: Mailbox,
     reset_url: Url,
     verify_url: Url,
+}
+
+/// What a template can name.
+#[derive(Default, Serialize)]
+struct Values {
+    /// Where to go; empty where there is nowhere to.
+    link: String,
+    /// How long the link is good.
+    lifetime: String,
+    /// When what the letter tells of happened.
+    date: String,
+    /// The address of the client that it tells of, if it is known.
+    ip: Option<String>,
 }
 
 impl Letters {
@@ -104,8 +117,16 @@ impl Letters {
         // A slip is to be found now, and not when somebody waits for the letter.
         for kind in LetterKind::ALL {
             for language in Language::ALL {
-                let (link, lifetime) = ("https://example.com/", Duration::from_mins(30));
-                letters.render(kind, language, link, lifetime, "2026-11-22, 06:00 UTC")?;
+                letters.render(
+                    kind,
+                    language,
+                    &Values {
+                        link: "https://example.com/".to_owned(),
+                        lifetime: in_words(Duration::from_mins(30), language),
+                        date: "2026-11-22, 06:00 UTC".to_owned(),
+                        ip: Some("192.0.2.1".to_owned()),
+                    },
+                )?;
             }
         }
         Ok(letters)
@@ -113,7 +134,11 @@ impl Letters {
 
     /// Writes a letter as text and as HTML, to its one recipient.
     pub(super) fn write(&self, letter: &Letter) -> Result<Message, LettersError> {
-        let (mut link, mut good_for) = (String::new(), Duration::ZERO);
+        let mut values = Values {
+            date: letter.created_at.format("%Y-%m-%d, %H:%M UTC").to_string(),
+            ip: letter.ip.clone(),
+            ..Values::default()
+        };
         if let Some((token, lifetime)) = &letter.token {
             let mut url = match letter.kind {
                 LetterKind::PasswordReset => self.reset_url.clone(),
@@ -121,12 +146,10 @@ impl Letters {
             };
             // In the fragment, which browsers send to nobody.
             url.set_fragment(Some(&format!("token={}", token.as_str())));
-            link = url.into();
-            good_for = *lifetime;
+            values.link = url.into();
+            values.lifetime = in_words(*lifetime, letter.language);
         }
-        let date = letter.created_at.format("%Y-%m-%d, %H:%M UTC").to_string();
-        let (subject, text, html) =
-            self.render(letter.kind, letter.language, &link, good_for, &date)?;
+        let (subject, text, html) = self.render(letter.kind, letter.language, &values)?;
         let recipient: Address = letter.recipient.parse()?;
         let message_id = format!("<{}@{}>", letter.message_id, self.from.email.domain());
         let message = Message::builder()
@@ -146,13 +169,9 @@ impl Letters {
         &self,
         kind: LetterKind,
         language: Language,
-        link: &str,
-        lifetime: Duration,
-        date: &str,
+        values: &Values,
     ) -> Result<(String, String, String), LettersError> {
         let name = format!("{}.{}.txt", kind.as_str(), language.as_str());
-        let lifetime = in_words(lifetime, language);
-        let values = context! { link, lifetime, date };
         let letter = self.templates.get_template(&name)?.render(values)?;
         let (subject, text) = letter
             .strip_prefix("Subject: ")
@@ -161,6 +180,7 @@ impl Letters {
             .ok_or(LettersError::NoSubject(name))?;
         let paragraphs: Vec<_> = text.split("\n\n").map(str::trim).collect();
         let language = language.as_str();
+        let link = &values.link;
         let values = context! { subject, paragraphs, link, language };
         let html = self.templates.get_template(LAYOUT)?.render(values)?;
         Ok((subject.to_owned(), format!("{}\n", text.trim_end()), html))

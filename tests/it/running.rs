@@ -260,13 +260,16 @@ async fn a_file_named_env_sets_what_the_environment_leaves_open() {
 }
 
 /// All migrations there are, the oldest first.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 9] = [
     "m20261122_000001_create_users",
     "m20261122_000002_add_email_verified_at",
     "m20261122_000003_create_sessions",
     "m20261124_000001_add_reset_token_expires_at",
     "m20261124_000002_create_email_verifications",
     "m20261124_000003_create_outgoing_mails",
+    "m20261125_000001_add_last_signed_in_at",
+    "m20261125_000002_create_known_clients",
+    "m20261125_000003_create_registrations",
 ];
 
 #[apply(on_both_databases)]
@@ -633,7 +636,13 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
         .expect("answers");
     assert!(used.status().is_client_error());
     // What the database refuses is logged, without what it was asked.
-    for table in ["email_verifications", "outgoing_mails", "sessions", "users"] {
+    for table in [
+        "email_verifications",
+        "outgoing_mails",
+        "known_clients",
+        "sessions",
+        "users",
+    ] {
         database.sql(&format!("DROP TABLE {table}")).await;
     }
     let body = json!({"email": "eve@example.com", "password": "correct horse battery"});
@@ -660,6 +669,7 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
         "bienvenue_session_",
         "bienvenue_reset_",
         "bienvenue_verification_",
+        "bienvenue_registration_",
         "the-mail-password",
         "token_digest",
         "72727272",

@@ -152,6 +152,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change my email address
+         * @description Nothing changes until the link is used that is mailed to the new address. The old address is told. A newer request
+         *     replaces an older one, and one for the address that the account has takes the older one back. If the new address has
+         *     another account, the answer is the same, and its owner is told instead.
+         */
+        put: operations["change_email"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/me/export": {
         parameters: {
             query?: never;
@@ -282,8 +304,9 @@ export interface paths {
         get?: never;
         /**
          * Verify an address
-         * @description Shows that the letter arrived. Besides its token it takes a session of the account, or its password: whoever only reads
-         *     the mail can't confirm what somebody else began.
+         * @description Shows that the letter arrived, and so verifies the address of an account, gives an account the address that it was to
+         *     have, or opens the account that somebody registered, whichever the letter was about. Besides its token it takes a session
+         *     of the account, or its password: whoever only reads the mail can't confirm what somebody else began.
          */
         put: operations["verify_email"];
         /**
@@ -308,8 +331,9 @@ export interface paths {
         put?: never;
         /**
          * This was not me
-         * @description Closes the account that somebody else opened with the address to which the token was mailed, unless it was verified
-         *     before.
+         * @description Ends what somebody else began with the address to which the token was mailed: closes the account that was opened with it,
+         *     unless it was verified before; drops the registration that waits; or takes back the change of an account's address
+         *     to it, and leaves that account as it is.
          */
         post: operations["refuse_email_verification"];
         delete?: never;
@@ -336,6 +360,12 @@ export interface components {
             user: components["schemas"]["ExportedUser"] & unknown;
             /** @description Its sessions, the newest first. Those that are over are deleted within two minutes. */
             sessions: components["schemas"]["ExportedSession"][];
+            /** @description From where and with what its owner signed in within 30 days, the last used first. */
+            known_clients: components["schemas"]["ExportedClient"][];
+            /** @description Addresses whose owner has yet to answer a letter, the newest first. */
+            email_verifications: components["schemas"]["ExportedVerification"][];
+            /** @description Letters to the address, or about the account, the newest first. They are kept for two days. */
+            mails: components["schemas"]["ExportedMail"][];
         };
         /**
          * Credentials
@@ -376,6 +406,62 @@ export interface components {
          * @enum {string}
          */
         Delivery: "cookie" | "token";
+        /**
+         * EmailChange
+         * @description Which address the account is to have.
+         * @example {
+         *       "email": "ada.lovelace@example.com",
+         *       "password": "correct horse battery"
+         *     }
+         */
+        EmailChange: {
+            /** @description The new address. */
+            email: string;
+            /**
+             * Format: password
+             * @description The password of the account.
+             */
+            password: string;
+        };
+        /**
+         * ExportedClient
+         * @description A network and a browser or program, together.
+         */
+        ExportedClient: {
+            /** @description The address, of IPv6 the first 64 bits of it; empty where it is not known. */
+            network: string;
+            /** @description What the browser or program says of itself. */
+            user_agent: string;
+            /**
+             * Format: date-time
+             * @description When the owner last signed in so.
+             */
+            last_signed_in_at: string;
+        };
+        /**
+         * ExportedMail
+         * @description A letter.
+         */
+        ExportedMail: {
+            /** @description What it is about. */
+            kind: string;
+            /** @description To which address. */
+            recipient: string;
+            /** @description In which language. */
+            language: string;
+            /** @description The address of the client that it tells of. */
+            ip: string | null;
+            /**
+             * Format: date-time
+             * @description When it became necessary.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was sent, or given up.
+             */
+            finished_at: string | null;
+        };
         /**
          * ExportedSession
          * @description A sign-in, with all that is kept of it.
@@ -432,6 +518,16 @@ export interface components {
             session_id: string | null;
             /**
              * Format: date-time
+             * @description How long the link is good that resets the password, where there is one.
+             */
+            reset_token_expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When its owner last signed in.
+             */
+            last_signed_in_at: string | null;
+            /**
+             * Format: date-time
              * @description When the account was opened.
              */
             created_at: string;
@@ -440,6 +536,24 @@ export interface components {
              * @description When anything of this was last changed.
              */
             updated_at: string;
+        };
+        /**
+         * ExportedVerification
+         * @description An address that waits for its letter to be answered.
+         */
+        ExportedVerification: {
+            /** @description The address of the account, or the one that it is to have. */
+            email: string;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description How long the link in the letter is good, once that was sent.
+             */
+            token_expires_at: string | null;
         };
         /**
          * FieldError
@@ -663,7 +777,8 @@ export interface components {
             token: string;
             /**
              * Format: password
-             * @description The password of the account: not necessary for who is signed in to it.
+             * @description The password of the account: not necessary for who is signed in to it. For a registration that waits, the one that was
+             *     given with it.
              */
             password?: string;
         };
@@ -878,6 +993,16 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["User"];
                 };
             };
+            /**
+             * @description Where the service keeps to itself who has an account: a letter is on its way. The account opens when its link is used,
+             *     with this password; if the address has an account already, the letter says so to its owner.
+             */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `malformed-request`: The request can't be understood */
             400: {
                 headers: {
@@ -887,7 +1012,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cross-site-request`: This page may not call the service */
+            /** @description `registration-closed`: Nobody registers here · `cross-site-request`: This page may not call the service */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1162,6 +1287,113 @@ export interface operations {
                 };
             };
             /** @description `weak-password`: This password is not good enough · `invalid-password`: This can't be a password */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal-error`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`: Too much to do at the moment · `database-unavailable`: The database does not answer */
+            503: {
+                headers: {
+                    /** @description Try again after so many seconds. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailChange"];
+            };
+        };
+        responses: {
+            /** @description Understood. Letters are on their way to the new address, with the link that confirms it, and to the old one. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed-request`: The request can't be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-signed-in`: Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong-password`: Wrong password · `cross-site-request`: This page may not call the service */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body-too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The body must be JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid-email`: This is no email address that an account can have */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1844,7 +2076,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The address is verified. */
+            /** @description The address is the account's, and verified. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1882,6 +2114,15 @@ export interface operations {
             };
             /** @description `request-timeout`: The request did not arrive in time */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `email-taken`: There is an account with this email address */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,0 +1,41 @@
+//! `known_clients`: from where, and with what, the owner of an account signed in lately.
+
+use sea_orm::entity::prelude::*;
+
+/// A network and a browser or program, together.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "known_clients")]
+pub struct Model {
+    /// To which account.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user_id: i64,
+    /// The address, of IPv6 the first 64 bits of it as a network; empty where it is not known.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub network: String,
+    /// What the browser or program says of itself, empty where that is nothing.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user_agent: String,
+    /// When the owner last signed in so.
+    pub last_signed_in_at: DateTimeUtc,
+}
+
+/// What known clients belong to.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    /// The account.
+    #[sea_orm(
+        belongs_to = "super::user::Entity",
+        from = "Column::UserId",
+        to = "super::user::Column::Id",
+        on_delete = "Cascade"
+    )]
+    User,
+}
+
+impl Related<super::user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}

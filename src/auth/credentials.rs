@@ -1,0 +1,107 @@
+//! Passwords of users: compared with what is stored of them, in the same time whoever it is.
+
+use std::convert::Infallible;
+
+use entity::user;
+
+use super::{
+    Auth, DbError, HashingError,
+    password::{self, Password, PasswordHash, StoredHash},
+};
+use crate::db::Transaction;
+
+/// What came of a password.
+pub(super) struct Verdict {
+    pub(super) is_right: bool,
+    /// The hash to store instead, where the stored one is not as the policy wants it.
+    pub(super) rehashed: Option<PasswordHash>,
+}
+
+/// Somebody who gave the right password, and whose row the transaction holds on to.
+pub(super) struct Confirmed {
+    pub(super) tx: Transaction,
+    pub(super) user: user::Model,
+    /// The hash to store instead, where the stored one is not as the policy wants it.
+    pub(super) rehashed: Option<PasswordHash>,
+}
+
+/// Why it is not known whether a password is right.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConfirmError {
+    /// The password could not be hashed: too much to do, most likely.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl Auth {
+    /// Compares a password with a user's, and holds on to the user if it is right. Nothing, if it is wrong, or if it is not
+    /// the user's any more when that is known.
+    pub(super) async fn confirm(
+        &self,
+        password: &str,
+        mut user: Option<user::Model>,
+    ) -> Result<Option<Confirmed>, ConfirmError> {
+        // The hash may be replaced while the password is compared with it: with another of the same password, by a
+        // sign-in at the same moment; or by a change of the password, and then this one is over.
+        for _ in 0..2 {
+            let hash = user.as_ref().and_then(stored_hash);
+            let verdict = self.verify(password, hash).await?;
+            let Some(found) = user.filter(|_| verdict.is_right) else {
+                return Ok(None);
+            };
+            let tx = self.db.begin().await?;
+            let locked = match tx.lock_user(found.id).await {
+                Ok(locked) => locked,
+                Err(DbError::NoResultFound) => return Ok(None),
+                Err(err) => return Err(err.into()),
+            };
+            if locked.hashed_password == found.hashed_password {
+                return Ok(Some(Confirmed {
+                    tx,
+                    user: locked,
+                    rehashed: verdict.rehashed,
+                }));
+            }
+            user = Some(locked);
+        }
+        Ok(None)
+    }
+
+    /// Compares a password with a hash. A refusal takes the time of one hash, whatever either was, and if there is none.
+    pub(super) async fn verify(
+        &self,
+        password: &str,
+        stored: Option<StoredHash>,
+    ) -> Result<Verdict, HashingError> {
+        let password = Password::parse(password).ok();
+        let cost = self.policy.bcrypt_cost;
+        let work = stored
+            .as_ref()
+            .map_or(cost, |stored| stored.cost().max(cost));
+        let Ok(verdict) = self
+            .hashing
+            .run(work, move || {
+                let is_right = password::verify(password.as_ref(), stored.as_ref(), cost);
+                let is_current = stored.is_some_and(|stored| stored.is_current(cost));
+                let rehashed = password.filter(|_| is_right && !is_current);
+                Ok::<_, Infallible>(Verdict {
+                    is_right,
+                    rehashed: rehashed.and_then(|password| password::hash(&password, cost).ok()),
+                })
+            })
+            .await?;
+        Ok(verdict)
+    }
+}
+
+/// The hash of a user's password, if it can be read. One that can't is a fault of whoever stored it.
+pub(super) fn stored_hash(user: &user::Model) -> Option<StoredHash> {
+    let hash = StoredHash::parse(&user.hashed_password);
+    if hash.is_none() {
+        tracing::error!(user_id = user.id, "a stored password hash can't be read");
+    }
+    hash
+}

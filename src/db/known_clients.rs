@@ -1,0 +1,73 @@
+//! The rows of `known_clients`.
+
+use chrono::{DateTime, Utc};
+use entity::known_client;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _, sea_query::OnConflict,
+};
+
+use super::{DB, DbError, ask};
+
+impl<C: ConnectionTrait> DB<C> {
+    /// Whether a user signed in after a time from this network, or with this program.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn knows_client(
+        &self,
+        client: &known_client::Model,
+        since: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let from_there = known_client::Column::Network.eq(&*client.network);
+        let with_that = known_client::Column::UserAgent.eq(&*client.user_agent);
+        let known = known_client::Entity::find()
+            .filter(known_client::Column::UserId.eq(client.user_id))
+            .filter(known_client::Column::LastSignedInAt.gt(since))
+            .filter(from_there.or(with_that));
+        Ok(ask(known.one(&self.conn)).await?.is_some())
+    }
+
+    /// Notes that a user signed in so.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn remember_client(&self, client: known_client::Model) -> Result<(), DbError> {
+        let conflict = OnConflict::columns([
+            known_client::Column::UserId,
+            known_client::Column::Network,
+            known_client::Column::UserAgent,
+        ])
+        .update_column(known_client::Column::LastSignedInAt)
+        .to_owned();
+        let insert = known_client::Entity::insert(client.into_active_model()).on_conflict(conflict);
+        self.write(insert.exec_without_returning(&self.conn))
+            .await?;
+        Ok(())
+    }
+
+    /// All clients of a user that are known, the last used first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_known_clients(
+        &self,
+        user_id: i64,
+    ) -> Result<Vec<known_client::Model>, DbError> {
+        let clients = known_client::Entity::find()
+            .filter(known_client::Column::UserId.eq(user_id))
+            .order_by_desc(known_client::Column::LastSignedInAt);
+        ask(clients.all(&self.conn)).await
+    }
+
+    /// Deletes clients that were last used before a time.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_clients_unused_since(&self, time: DateTime<Utc>) -> Result<(), DbError> {
+        let sweep = known_client::Entity::delete_many()
+            .filter(known_client::Column::LastSignedInAt.lte(time));
+        self.write(sweep.exec(&self.conn)).await?;
+        Ok(())
+    }
+}
