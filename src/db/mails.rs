@@ -91,7 +91,8 @@ impl<C: ConnectionTrait> DB<C> {
                     .add(outgoing_mail::Column::UserId.eq(user.id))
                     .add(outgoing_mail::Column::Recipient.eq(&*user.email)),
             )
-            .order_by_desc(outgoing_mail::Column::CreatedAt);
+            .order_by_desc(outgoing_mail::Column::CreatedAt)
+            .order_by_asc(outgoing_mail::Column::Kind);
         ask(mails.all(&self.conn)).await
     }
 

@@ -179,19 +179,14 @@ async fn an_address_that_is_taken_is_not_given_away_and_its_owner_is_told(app: T
         export["sessions"] = Value::Null;
         export.to_string()
     };
-    let done = "SELECT 'waits' FROM outgoing_mails WHERE finished_at IS NULL";
-    while app.database.sql(done).await.is_some() {
-        tokio::task::yield_now().await;
-    }
+    app.letters_are_out().await;
     let with_taken = export(app.get_as(&session, "/users/me/export").await);
     app.database
         .sql("DELETE FROM outgoing_mails WHERE kind LIKE 'email-change%'")
         .await;
     let free = ask(&app, &session, "new@example.com").await;
     app.mail.newest_to("new@example.com", 1).await;
-    while app.database.sql(done).await.is_some() {
-        tokio::task::yield_now().await;
-    }
+    app.letters_are_out().await;
     let with_free = export(app.get_as(&session, "/users/me/export").await);
     assert_eq!(taken.without_ids(), free.without_ids());
     assert_eq!(with_taken.replace(EVE, "new@example.com"), with_free);

@@ -157,15 +157,7 @@ async fn letters_wait_for_a_mail_server_that_is_down_and_slow_nothing(database: 
     recipients.sort();
     recipients.dedup();
     assert_eq!((mails.len(), recipients.len()), (20, 20));
-    let waiting = "SELECT id FROM outgoing_mails WHERE finished_at IS NULL";
-    while app
-        .database
-        .sql(&waiting.replace("id", "kind"))
-        .await
-        .is_some()
-    {
-        tokio::task::yield_now().await;
-    }
+    app.letters_are_out().await;
     let ids: std::collections::HashSet<_> = mails.iter().map(|mail| &mail.message_id).collect();
     assert_eq!(ids.len(), 20);
 }
@@ -184,9 +176,6 @@ async fn replicas_share_the_work_and_send_each_letter_once(database: TestDatabas
         app.register(&email, PASSWORD).await;
     }
     server.wait_for(40).await;
-    let waiting = "SELECT kind FROM outgoing_mails WHERE finished_at IS NULL";
-    while app.database.sql(waiting).await.is_some() {
-        tokio::task::yield_now().await;
-    }
+    app.letters_are_out().await;
     assert_eq!(server.mails().len(), 40);
 }

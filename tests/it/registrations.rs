@@ -93,9 +93,9 @@ async fn nobody_but_the_owner_learns_that_an_address_has_an_account(database: Te
     let app = private(database).await;
     let token = register(&app, PASSWORD, 1).await;
     complete(&app, &token, PASSWORD).await;
-    let taken = app.register(ADA, OTHER).await;
-    let free = app.register("eve@example.com", OTHER).await;
-    assert_eq!(taken.without_ids(), free.without_ids());
+    let known = app.register(ADA, OTHER).await;
+    let unknown = app.register("eve@example.com", OTHER).await;
+    assert_eq!(known.without_ids(), unknown.without_ids());
     let notice = app.mail.newest_to(ADA, 2).await;
     assert_eq!(notice.subject, "You have an account already");
     assert!(!notice.text.contains("http"), "{}", notice.text);

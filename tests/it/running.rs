@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use sea_orm::ConnectionTrait as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -572,6 +572,10 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
         ),
     ]);
     let client = Client::new();
+    let send = async |method: Method, path: &str, body: Value| {
+        let request = client.request(method, format!("{}{path}", program.url));
+        Answer::of(request.json(&body).send().await.expect("answers")).await
+    };
     for password in [
         "correct horse battery",
         "correct horse battery",
@@ -579,25 +583,14 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
         "correct\0horse",
     ] {
         let body = json!({"email": "ada@example.com", "password": password});
-        client
-            .post(format!("{}/users", program.url))
-            .json(&body)
-            .send()
-            .await
-            .expect("answers");
+        send(Method::POST, "/users", body).await;
     }
     let sign_in = json!({
         "email": "ada@example.com",
         "password": "correct horse battery",
         "delivery": "token",
     });
-    let signed_in = client
-        .post(format!("{}/sessions", program.url))
-        .json(&sign_in)
-        .send()
-        .await
-        .expect("answers");
-    let signed_in = Answer::of(signed_in).await;
+    let signed_in = send(Method::POST, "/sessions", sign_in).await;
     let token = signed_in.body["token"].as_str().expect("a token");
     let change = json!({
         "current_password": "correct horse battery",
@@ -618,23 +611,15 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
         .await
         .expect("answers");
     assert_eq!(stale.status(), StatusCode::UNAUTHORIZED);
-    let asked = client
-        .post(format!("{}/password-reset", program.url))
-        .json(&json!({"email": "ada@example.com"}))
-        .send()
-        .await
-        .expect("answers");
-    assert_eq!(asked.status(), StatusCode::ACCEPTED);
+    let ada = json!({"email": "ada@example.com"});
+    let asked = send(Method::POST, "/password-reset", ada).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED);
     let mails = mail_server.wait_for(3).await;
     let with_token = mails.iter().find(|mail| mail.text.contains("#token="));
     let token = with_token.expect("a link").token();
-    let used = client
-        .put(format!("{}/password-reset", program.url))
-        .json(&json!({"token": token, "new_password": "72727272"}))
-        .send()
-        .await
-        .expect("answers");
-    assert!(used.status().is_client_error());
+    let used = json!({"token": token, "new_password": "72727272"});
+    let used = send(Method::PUT, "/password-reset", used).await;
+    assert!(used.status.is_client_error());
     // What the database refuses is logged, without what it was asked.
     for table in [
         "email_verifications",
@@ -645,14 +630,8 @@ async fn nothing_secret_is_logged_at_any_level(database: TestDatabase) {
     ] {
         database.sql(&format!("DROP TABLE {table}")).await;
     }
-    let body = json!({"email": "eve@example.com", "password": "correct horse battery"});
-    let failed = client
-        .post(format!("{}/users", program.url))
-        .json(&body)
-        .send()
-        .await
-        .expect("answers");
-    let failed = Answer::of(failed).await;
+    let eve = json!({"email": "eve@example.com", "password": "correct horse battery"});
+    let failed = send(Method::POST, "/users", eve).await;
     failed.assert_problem(500, "internal-error");
     let id = failed.header("x-request-id").to_owned();
     assert_eq!(failed.body["detail"], format!("The request id is {id}."));

@@ -212,6 +212,7 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
     let token = app.token(ADA, OLD).await;
     let current = app.get_as(&token, "/sessions/current").await;
     let id = &current.body["session"]["id"];
+    app.letters_are_out().await;
     let answer = app.get_as(&token, "/users/me/export").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -224,6 +225,8 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
                 "email": ADA,
                 "email_verified_at": null,
                 "session_id": id,
+                "reset_token_expires_at": null,
+                "last_signed_in_at": "2026-11-22T06:00:00Z",
                 "created_at": "2026-11-22T06:00:00Z",
                 "updated_at": "2026-11-22T06:00:00Z",
             },
@@ -235,6 +238,24 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
                 "expires_at": "2026-12-22T06:00:00Z",
                 "ip": "127.0.0.1",
                 "user_agent": null,
+            }],
+            "known_clients": [{
+                "network": "127.0.0.1",
+                "user_agent": "",
+                "last_signed_in_at": "2026-11-22T06:00:00Z",
+            }],
+            "email_verifications": [{
+                "email": ADA,
+                "created_at": "2026-11-22T06:00:00Z",
+                "token_expires_at": "2026-11-23T06:00:00Z",
+            }],
+            "mails": [{
+                "kind": "email-verification",
+                "recipient": ADA,
+                "language": "en",
+                "ip": null,
+                "created_at": "2026-11-22T06:00:00Z",
+                "finished_at": "2026-11-22T06:00:00Z",
             }],
         })
     );

@@ -183,6 +183,14 @@ impl TestApp {
         answer.status == StatusCode::OK
     }
 
+    /// Waits until nothing is left to do for any letter.
+    pub async fn letters_are_out(&self) {
+        let waiting = "SELECT 'one' FROM outgoing_mails WHERE finished_at IS NULL";
+        while self.database.sql(waiting).await.is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         Answer::of(request.send().await.expect("the service answers")).await
     }
