@@ -66,8 +66,8 @@ fn read_address(text: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// The language that a request asks for, of those that letters are written in. Source: RFC 9110, 12.5.4.
-fn language(headers: &HeaderMap) -> Language {
+/// The language that a request asks for, of those that letters and pages are written in. Source: RFC 9110, 12.5.4.
+pub(super) fn language(headers: &HeaderMap) -> Language {
     let header = headers.get(header::ACCEPT_LANGUAGE);
     let ranges = header.and_then(|value| value.to_str().ok());
     let mut best = (0.0, Language::default());

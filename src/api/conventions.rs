@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::{
     docs::Document,
     origins::Origins,
+    pages,
     problem::{
         BODY_TOO_LARGE, INTERNAL_ERROR, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND,
         OVERLOADED, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE,
@@ -223,6 +224,7 @@ impl Allowed {
             .map(|(path, methods)| (path.to_owned(), methods));
         let pages = Document::PAGES
             .iter()
+            .chain(&pages::PATHS)
             .map(|path| ((*path).to_owned(), vec!["GET".to_owned()]));
         let with_head = |(path, mut methods): (String, Vec<String>)| {
             if methods.iter().any(|method| method == "GET") {

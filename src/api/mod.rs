@@ -12,6 +12,7 @@ mod docs;
 mod email_verification;
 mod export;
 mod origins;
+mod pages;
 mod password_reset;
 mod problem;
 mod service;
@@ -101,8 +102,7 @@ pub(crate) fn endpoint(
         origins: Origins::new(&settings.public_url, &settings.allowed_origins),
     });
     let operations = OpenApiService::new(operations, "", "").data(context);
-    document
-        .add_to(Route::new())
+    pages::add_to(document.add_to(Route::new()))
         .nest_no_strip("/", operations)
         .around(move |routes, request| conventions::apply(routes, request, Arc::clone(&edge)))
 }

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 pub use answer::Answer;
 pub use app::{TestApp, settings};
 pub use browser::Browser;
-pub use mailbox::{Mailbox, SmtpServer};
+pub use mailbox::{Mail, Mailbox, SmtpServer};
 pub use page::Page;
 pub use postgres::Postgres;
 pub use program::{Program, command};
@@ -58,6 +58,8 @@ pub enum Needs {
     Page(fn(TestDatabase) -> Run),
     /// A fresh database, and a mail server: it runs once on each kind.
     MailServer(fn(TestDatabase) -> Run),
+    /// The same, and a browser.
+    MailServerAndBrowser(fn(TestDatabase) -> Run),
     /// A PostgreSQL server of its own, to be stopped and started.
     Server(fn(Postgres) -> Run),
 }
@@ -83,6 +85,11 @@ macro_rules! on_a_page {
 /// `#[apply(with_mail_server)]`: as [`on_both_databases`], where there is a mail server.
 macro_rules! with_mail_server {
     ($($test:tt)*) => { $crate::support::on_fresh_database! { MailServer, $($test)* } };
+}
+
+/// `#[apply(with_mail_server_and_browser)]`: as [`with_mail_server`], where there is a browser too.
+macro_rules! with_mail_server_and_browser {
+    ($($test:tt)*) => { $crate::support::on_fresh_database! { MailServerAndBrowser, $($test)* } };
 }
 
 macro_rules! on_fresh_database {
@@ -128,7 +135,7 @@ macro_rules! register {
 
 pub(crate) use {
     in_a_browser, on_a_page, on_both_databases, on_fresh_database, on_own_postgres, once, register,
-    with_mail_server,
+    with_mail_server, with_mail_server_and_browser,
 };
 
 /// What a test on a database can ask for.
@@ -297,6 +304,10 @@ pub fn run() -> ExitCode {
             }
             Needs::MailServer(run) => {
                 trials.extend(on_each_database(&name, run, server, has_mail_server));
+            }
+            Needs::MailServerAndBrowser(run) => {
+                let can_run = has_mail_server && has_browser;
+                trials.extend(on_each_database(&name, run, server, can_run));
             }
             Needs::Server(run) => {
                 let found = Postgres::is_installed();

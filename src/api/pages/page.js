@@ -1,0 +1,70 @@
+"use strict";
+
+// The token is in the fragment, which browsers send to nobody. Opening the page does nothing with it: a form must be
+// sent.
+const main = document.querySelector("main");
+const message = document.getElementById("message");
+const forms = [...document.forms];
+const token = new URLSearchParams(location.hash.slice(1)).get("token");
+
+function say(text, isProblem) {
+  message.textContent = text;
+  message.classList.toggle("problem", isProblem);
+  message.focus();
+}
+
+/** Says what went wrong: in the words of the page, or where it has none for that, in the service's. */
+function explain(problem) {
+  const name = (problem.type || "").replace("/problems/", "");
+  say(main.getAttribute(`data-${name}`) || problem.detail || main.dataset.failed, true);
+  if (name === "invalid-token") close();
+}
+
+/** Nothing more can be done with this link. */
+function close() {
+  for (const form of forms) form.hidden = true;
+}
+
+async function send(form) {
+  const body = { token };
+  for (const [name, value] of new FormData(form)) if (value) body[name] = value;
+  const answer = await fetch(form.dataset.path, {
+    method: form.dataset.method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) return explain(await answer.json());
+  close();
+  // The token is spent: it need not stay in the history.
+  history.replaceState(null, "", location.pathname);
+  say(form.dataset.done, false);
+}
+
+for (const form of forms) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const buttons = document.querySelectorAll("button");
+    for (const button of buttons) button.disabled = true;
+    say("", false);
+    try {
+      await send(form);
+    } catch {
+      say(main.dataset.failed, true);
+    }
+    for (const button of buttons) button.disabled = false;
+  });
+}
+
+for (const choice of document.querySelectorAll("input[data-shows]")) {
+  const field = document.getElementById(choice.dataset.shows);
+  choice.addEventListener("change", () => { field.type = choice.checked ? "text" : "password"; });
+}
+
+// Another link that is opened in this tab changes nothing but the fragment.
+addEventListener("hashchange", () => location.reload());
+
+if (token) {
+  for (const form of forms) form.hidden = false;
+} else {
+  say(main.getAttribute("data-invalid-token"), true);
+}

@@ -1,0 +1,241 @@
+//! The pages that the links in letters lead to, in a real browser.
+
+use std::time::Duration;
+
+use macro_rules_attribute::apply;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
+
+use crate::support::{
+    Browser, Mail, Program, SmtpServer, TestApp, TestDatabase, in_a_browser, on_both_databases,
+    with_mail_server_and_browser,
+};
+
+const ADA: &str = "ada@example.com";
+const PASSWORD: &str = "correct horse battery";
+const NEW: &str = "incorrect donkey charger";
+
+#[apply(on_both_databases)]
+async fn pages_are_careful_and_in_the_language_of_the_reader(app: TestApp) {
+    for (path, english, french) in [
+        (
+            "/verify-email",
+            "<h1>Confirm your email address</h1>",
+            "<h1>Confirmez votre adresse e-mail</h1>",
+        ),
+        (
+            "/reset-password",
+            "<h1>Choose a new password</h1>",
+            "<h1>Choisissez un nouveau mot de passe</h1>",
+        ),
+    ] {
+        for (language, heading) in [("", english), ("fr", french)] {
+            let request = app.client.get(format!("{}{path}", app.url));
+            let request = request.header("accept-language", language);
+            let answer = request.send().await.expect("answers");
+            let headers = answer.headers().clone();
+            assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+            assert_eq!(headers["cache-control"], "no-store");
+            assert_eq!(headers["vary"], "Origin, Accept-Language");
+            assert_eq!(headers["referrer-policy"], "no-referrer");
+            let policy = headers["content-security-policy"].to_str().expect("text");
+            assert!(policy.starts_with("default-src 'none';"), "{policy}");
+            assert!(!policy.contains("unsafe"), "{policy}");
+            let page = answer.text().await.expect("a page");
+            assert!(page.contains(heading), "{page}");
+        }
+        let post = app.client.post(format!("{}{path}", app.url));
+        let refused = app.send(post).await;
+        refused.assert_problem(405, "method-not-allowed");
+        assert_eq!(refused.header("allow"), "GET, HEAD");
+    }
+}
+
+/// Somebody with a browser who reads mail.
+struct Reader {
+    browser: Browser,
+    url: String,
+}
+
+impl Reader {
+    async fn new(url: &str) -> Self {
+        let browser = Browser::start().await;
+        Self {
+            browser,
+            url: url.to_owned(),
+        }
+    }
+
+    fn page(&self) -> &WebDriver {
+        &self.browser.page
+    }
+
+    /// Opens the link of a letter, at the address where the service really is.
+    async fn open(&self, mail: &Mail) {
+        let (_, path) = mail.link().split_at("http://localhost:8000".len());
+        let address = format!("{}{path}", self.url);
+        self.page().goto(address).await.expect("it opens");
+    }
+
+    async fn find(&self, selector: &str) -> WebElement {
+        self.page()
+            .query(By::Css(selector))
+            .wait(Duration::from_secs(20), Duration::from_millis(50))
+            .first()
+            .await
+            .unwrap_or_else(|err| panic!("no {selector}: {err}"))
+    }
+
+    /// Types a password into its field, and presses the button of that form.
+    async fn send(&self, field: &str, password: &str) {
+        let field = self.find(&format!("input[name={field}]")).await;
+        field.clear().await.expect("it is emptied");
+        field.send_keys(password).await.expect("it takes text");
+        self.press("form[data-method=PUT] button").await;
+    }
+
+    async fn press(&self, selector: &str) {
+        let button = self.find(selector).await;
+        button.click().await.expect("it can be pressed");
+    }
+
+    /// Waits until the page says something of the kind.
+    async fn told(&self, text: &str) {
+        let wanted = text.to_owned();
+        self.page()
+            .query(By::Css("#message"))
+            .wait(Duration::from_secs(20), Duration::from_millis(50))
+            .with_filter(move |element: WebElement| {
+                let text = wanted.clone();
+                async move { Ok(element.text().await?.contains(&text)) }
+            })
+            .first()
+            .await
+            .unwrap_or_else(|err| panic!("not told {text:?}: {err}"));
+    }
+}
+
+#[apply(in_a_browser)]
+async fn opening_a_link_ten_times_changes_nothing_and_then_it_works(app: TestApp) {
+    app.register(ADA, PASSWORD).await;
+    let mail = app.mail.newest_to(ADA, 1).await;
+    let session = app.token(ADA, PASSWORD).await;
+    let reader = Reader::new(&app.url).await;
+    for _ in 0..10 {
+        // A reload: the address bar alone would only change the fragment.
+        reader.page().goto("about:blank").await.expect("it opens");
+        reader.open(&mail).await;
+        reader.find("form:not([hidden]) button").await;
+    }
+    reader.send("password", "").await;
+    reader.told("Give the password of the account.").await;
+    reader.send("password", "incorrect horse battery").await;
+    reader
+        .told("This is not the password of the account.")
+        .await;
+    let me = app.get_as(&session, "/users/me").await;
+    assert_eq!(me.body["email_verified"], false);
+    reader.send("password", PASSWORD).await;
+    reader.told("Done: the address is confirmed.").await;
+    let me = app.get_as(&session, "/users/me").await;
+    assert_eq!(me.body["email_verified"], true);
+    // The token is gone from the address bar.
+    let address = reader.page().current_url().await.expect("an address");
+    assert_eq!(address.fragment(), None);
+    reader.browser.assert_quiet(&[401, 403]).await;
+    reader.page().goto("about:blank").await.expect("it opens");
+    reader.open(&mail).await;
+    reader.send("password", PASSWORD).await;
+    reader.told("This link is not good any more.").await;
+    reader.browser.assert_quiet(&[400]).await;
+    reader.browser.close().await;
+}
+
+#[apply(in_a_browser)]
+async fn it_was_not_me_closes_the_account(app: TestApp) {
+    app.register(ADA, PASSWORD).await;
+    let mail = app.mail.newest_to(ADA, 1).await;
+    let reader = Reader::new(&app.url).await;
+    reader.open(&mail).await;
+    reader.press("form[data-method=POST] button").await;
+    reader
+        .told("what somebody else began with your address is undone")
+        .await;
+    assert_eq!(app.database.count("users").await, 0);
+    reader.browser.assert_quiet(&[]).await;
+    reader.browser.close().await;
+}
+
+#[apply(in_a_browser)]
+async fn a_link_without_a_token_says_so(app: TestApp) {
+    let reader = Reader::new(&app.url).await;
+    for path in ["/verify-email", "/reset-password", "/reset-password#token="] {
+        let address = format!("{}{path}", app.url);
+        reader.page().goto(address).await.expect("it opens");
+        reader.told("This link is not good any more.").await;
+    }
+    reader.browser.assert_quiet(&[]).await;
+    reader.browser.close().await;
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it has one").port()
+}
+
+#[apply(with_mail_server_and_browser)]
+async fn the_whole_story_with_a_mail_server_and_a_browser(database: TestDatabase) {
+    let mut server = SmtpServer::new();
+    server.start();
+    let program = Program::start(&[
+        ("DATABASE_URL", &database.url),
+        (
+            "BIENVENUE_SMTP_URL",
+            &format!("smtp://localhost:{}", server.port),
+        ),
+        ("BIENVENUE_LISTEN", &format!("127.0.0.1:{}", free_port())),
+    ]);
+    let client = reqwest::Client::new();
+    let post = async |path: &str, body: Value| {
+        let request = client.post(format!("{}{path}", program.url));
+        let answer = request.json(&body).send().await.expect("answers");
+        answer.status()
+    };
+    let newest = async |subject: &str| {
+        loop {
+            let mut mails = server.mails().into_iter();
+            if let Some(mail) = mails.find(|mail| mail.subject == subject) {
+                return mail;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let registered = post("/users", json!({"email": ADA, "password": PASSWORD})).await;
+    assert_eq!(registered, StatusCode::CREATED);
+    let reader = Reader::new(&program.url).await;
+    let mail = newest("Confirm your email address").await;
+    assert_eq!(mail.to, [ADA]);
+    reader.open(&mail).await;
+    reader.send("password", PASSWORD).await;
+    reader.told("Done: the address is confirmed.").await;
+
+    let asked = post("/password-reset", json!({"email": ADA})).await;
+    assert_eq!(asked, StatusCode::ACCEPTED);
+    reader.open(&newest("Choose a new password").await).await;
+    reader.send("new_password", "12345678").await;
+    reader.told("guess").await;
+    reader.send("new_password", NEW).await;
+    reader.told("Done: sign in with your new password.").await;
+    reader.browser.assert_quiet(&[422]).await;
+
+    let notice = newest("Your password was changed").await;
+    assert_eq!(notice.to, [ADA]);
+    let old = post("/sessions", json!({"email": ADA, "password": PASSWORD})).await;
+    assert_eq!(old, StatusCode::UNAUTHORIZED);
+    let new = post("/sessions", json!({"email": ADA, "password": NEW})).await;
+    assert_eq!(new, StatusCode::CREATED);
+    assert_eq!(server.mails().len(), 3);
+    reader.browser.close().await;
+}
