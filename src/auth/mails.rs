@@ -22,6 +22,9 @@ const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// How long sending a letter is tried.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
 
+/// How long a letter is tried again that the server says it will never take.
+const PATIENCE_WITH_REFUSALS: TimeDelta = TimeDelta::hours(1);
+
 /// How long it is kept what was sent.
 const KEPT: TimeDelta = TimeDelta::days(2);
 
@@ -198,18 +201,20 @@ impl Auth {
         self.posted.notified().await;
     }
 
-    /// Takes letters that are due, at most `limit`.
+    /// Takes the letter that is due the longest, if one is.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn due_letters(&self, limit: u64) -> Result<Vec<DueLetter>, DbError> {
-        let mails = self.db.take_due_mails(limit, LEASE).await?;
+    pub async fn due_letter(&self) -> Result<Option<DueLetter>, DbError> {
         // One of a kind that is not known is a newer version's, which will take it.
-        let known = mails.into_iter().filter_map(|mail| {
-            let kind = LetterKind::parse(&mail.kind)?;
-            Some(DueLetter { mail, kind })
-        });
-        Ok(known.collect())
+        let kinds = LetterKind::ALL.map(LetterKind::as_str);
+        let mail = match self.db.take_due_mail(&kinds, LEASE).await {
+            Ok(mail) => mail,
+            Err(DbError::NoResultFound) => return Ok(None),
+            Err(err) => return Err(err),
+        };
+        let kind = LetterKind::parse(&mail.kind);
+        Ok(kind.map(|kind| DueLetter { mail, kind }))
     }
 
     /// Makes a letter that is due, with a new token where it has one: the one before is dead then. Nothing, when nobody is to
@@ -335,7 +340,7 @@ impl Auth {
     }
 
     /// Notes that a letter could not be sent. It is tried again, after 1 s, 2 s, 4 s and so on, a minute at most; for three
-    /// days, or not at all when the server will never have it.
+    /// days, or for an hour where the server says that it will never take it: it may be the server that is not in order.
     ///
     /// # Errors
     /// [`DbError`].
@@ -343,10 +348,15 @@ impl Auth {
         &self,
         due: &DueLetter,
         error: &str,
-        is_for_good: bool,
+        is_refusal: bool,
     ) -> Result<(), DbError> {
         let (mail, now) = (&due.mail, self.db.clock().now());
-        if is_for_good || mail.created_at + PATIENCE < now {
+        let patience = if is_refusal {
+            PATIENCE_WITH_REFUSALS
+        } else {
+            PATIENCE
+        };
+        if mail.created_at + patience < now {
             tracing::error!(id = %mail.id, kind = mail.kind, error, "a letter is given up");
             return self.db.finish_mail(mail.id, Some(error)).await;
         }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{outgoing_mail, user};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
     prelude::{Expr, Uuid},
     sea_query::{LockBehavior, LockType},
 };
@@ -22,16 +22,18 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Finds letters that are due and that nobody else is looking at, at most `limit`, the longest due first.
-    async fn find_due_mails(&self, limit: u64) -> Result<Vec<outgoing_mail::Model>, DbError> {
-        let mails = outgoing_mail::Entity::find()
+    /// Finds the letter of one of these kinds that is due the longest, and that nobody else is looking at.
+    async fn find_due_mail(&self, kinds: &[&str]) -> Result<outgoing_mail::Model, DbError> {
+        let mail = outgoing_mail::Entity::find()
             .filter(outgoing_mail::Column::FinishedAt.is_null())
             .filter(outgoing_mail::Column::DueAt.lte(self.clock.now()))
+            .filter(outgoing_mail::Column::Kind.is_in(kinds.iter().copied()))
             .order_by_asc(outgoing_mail::Column::DueAt)
-            .limit(limit)
             // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        ask(mails.all(&self.conn)).await
+        ask(mail.one(&self.conn))
+            .await?
+            .ok_or(DbError::NoResultFound)
     }
 
     /// Notes that a letter could not be sent, and when to try again.
@@ -109,35 +111,27 @@ impl<C: ConnectionTrait> DB<C> {
 }
 
 impl DB {
-    /// Takes letters that are due, at most `limit`: for as long as `lease` nobody else will.
+    /// Takes the letter of one of these kinds that is due the longest: for as long as `lease` nobody else will.
     ///
     /// # Errors
-    /// [`DbError`].
-    pub async fn take_due_mails(
+    /// [`DbError::NoResultFound`] when none is due.
+    pub async fn take_due_mail(
         &self,
-        limit: u64,
+        kinds: &[&str],
         lease: TimeDelta,
-    ) -> Result<Vec<outgoing_mail::Model>, DbError> {
+    ) -> Result<outgoing_mail::Model, DbError> {
         // Most of the time there is none, and then no lock is taken to find that out.
-        if self.find_due_mails(1).await?.is_empty() {
-            return Ok(Vec::new());
-        }
+        self.find_due_mail(kinds).await?;
         let tx = self.begin().await?;
-        let mut mails = tx.find_due_mails(limit).await?;
-        let due_at = self.clock.now() + lease;
+        let mut mail = tx.find_due_mail(kinds).await?;
+        mail.attempts += 1;
+        mail.due_at = self.clock.now() + lease;
         let taking = outgoing_mail::Entity::update_many()
-            .col_expr(outgoing_mail::Column::DueAt, due_at.into())
-            .col_expr(
-                outgoing_mail::Column::Attempts,
-                Expr::col(outgoing_mail::Column::Attempts).add(1),
-            )
-            .filter(outgoing_mail::Column::Id.is_in(mails.iter().map(|mail| mail.id)));
+            .col_expr(outgoing_mail::Column::DueAt, mail.due_at.into())
+            .col_expr(outgoing_mail::Column::Attempts, mail.attempts.into())
+            .filter(outgoing_mail::Column::Id.eq(mail.id));
         tx.write(taking.exec(&tx.conn)).await?;
         tx.commit().await?;
-        for mail in &mut mails {
-            mail.attempts += 1;
-            mail.due_at = due_at;
-        }
-        Ok(mails)
+        Ok(mail)
     }
 }

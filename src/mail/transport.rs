@@ -37,8 +37,8 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// Whether the same letter will never be taken.
-    pub(super) fn is_for_good(&self) -> bool {
+    /// Whether the server refused the letter as one that it will never take.
+    pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Smtp(err) if err.is_permanent())
     }
 }

@@ -2,23 +2,21 @@
 
 use std::{error::Error, time::Duration};
 
-use futures_util::future::join_all;
-
 use super::{Mailer, SendError};
-use crate::auth::{Auth, DbError, DueLetter};
-
-/// How many letters are sent at once.
-const AT_ONCE: u64 = 8;
+use crate::auth::{Auth, DbError};
 
 /// How long the worker rests when nothing is due: another replica may have written something down, or a pause is over.
 const REST: Duration = Duration::from_secs(2);
 
 /// Sends letters for ever, those of other replicas too.
+///
+/// One after the other: then no more than one is sent and not yet marked so, should the process be killed, and no more than
+/// one comes twice.
 pub(crate) async fn deliver(auth: &Auth, mailer: &Mailer) {
     loop {
-        match deliver_due(auth, mailer).await {
-            Ok(0) => {}
-            Ok(_) => continue,
+        match deliver_one(auth, mailer).await {
+            Ok(true) => continue,
+            Ok(false) => {}
             Err(err) => {
                 let error = &err as &dyn Error;
                 tracing::warn!(error, "letters wait for the database");
@@ -29,29 +27,23 @@ pub(crate) async fn deliver(auth: &Auth, mailer: &Mailer) {
     }
 }
 
-/// Sends what is due, and returns how much that was.
-async fn deliver_due(auth: &Auth, mailer: &Mailer) -> Result<usize, DbError> {
-    let due = auth.due_letters(AT_ONCE).await?;
-    let mut deliveries = Vec::new();
-    for letter in &due {
-        deliveries.push(deliver_one(auth, mailer, letter));
-    }
-    let outcomes = join_all(deliveries).await;
-    outcomes.into_iter().collect::<Result<(), _>>()?;
-    Ok(due.len())
-}
-
-async fn deliver_one(auth: &Auth, mailer: &Mailer, due: &DueLetter) -> Result<(), DbError> {
-    let Some(letter) = auth.write_letter(due).await? else {
-        return auth.letter_done(due).await;
+/// Sends a letter that is due, and says whether there was one.
+async fn deliver_one(auth: &Auth, mailer: &Mailer) -> Result<bool, DbError> {
+    let Some(due) = auth.due_letter().await? else {
+        return Ok(false);
+    };
+    let Some(letter) = auth.write_letter(&due).await? else {
+        auth.letter_done(&due).await?;
+        return Ok(true);
     };
     match mailer.send(&letter).await {
-        Ok(()) => auth.letter_done(due).await,
+        Ok(()) => auth.letter_done(&due).await?,
         Err(err) => {
-            let is_for_good = matches!(&err, SendError::Transport(err) if err.is_for_good());
-            auth.letter_failed(due, &chain(&err), is_for_good).await
+            let is_refusal = matches!(&err, SendError::Transport(err) if err.is_refusal());
+            auth.letter_failed(&due, &chain(&err), is_refusal).await?;
         }
     }
+    Ok(true)
 }
 
 /// An error and what caused it, in one line.

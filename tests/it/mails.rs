@@ -1,11 +1,19 @@
 //! Letters, and how they come to arrive.
 
+use std::{collections::HashSet, time::Duration};
+
+use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use reqwest::StatusCode;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::support::{
-    Mailbox, Program, SmtpServer, TestApp, TestDatabase, on_both_databases, once, with_mail_server,
+    Mail, Mailbox, Program, SmtpServer, TestApp, TestDatabase, on_both_databases, once,
+    with_mail_server,
 };
 
 const ADA: &str = "ada@example.com";
@@ -127,6 +135,198 @@ async fn an_operator_replaces_letters_and_the_pages_of_their_links(database: Tes
     assert!(mail.link().starts_with(begin), "{}", mail.link());
 }
 
+/// Waits until the server has taken so many letters. The clock of a test stands still, and with it the pauses between
+/// tries: it is moved as long as letters are missing.
+async fn sent(app: &TestApp, server: &SmtpServer, number: usize) -> Vec<Mail> {
+    let moving = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            app.clock.advance(TimeDelta::seconds(61));
+        }
+    };
+    tokio::select! {
+        mails = server.wait_for(number) => mails,
+        () = moving => unreachable!("it goes on for ever"),
+    }
+}
+
+/// A mail server that is not in order: greets whoever comes and then answers everything so, or says nothing at all; until it
+/// was connected to so often. Returns the connections, which are open still.
+async fn misbehave(
+    port: u16,
+    greeting: &[u8],
+    answer: Option<&'static [u8]>,
+    times: usize,
+) -> Vec<TcpStream> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("free");
+    let mut connections = Vec::new();
+    for _ in 0..times {
+        let (mut connection, _) = listener.accept().await.expect("somebody connects");
+        let _ = connection.write_all(greeting).await;
+        if let Some(answer) = answer {
+            let mut heard = [0; 1024];
+            while connection
+                .read(&mut heard)
+                .await
+                .is_ok_and(|length| length > 0)
+            {
+                let _ = connection.write_all(answer).await;
+            }
+        }
+        connections.push(connection);
+    }
+    connections
+}
+
+/// Registers somebody, which is answered at once, however the mail server does.
+async fn register_at_once(app: &TestApp, email: &str) {
+    let registering = app.register(email, PASSWORD);
+    let registered = tokio::time::timeout(Duration::from_secs(2), registering).await;
+    let registered = registered.expect("nothing waits for mail");
+    assert_eq!(registered.status, StatusCode::CREATED);
+}
+
+#[apply(with_mail_server)]
+async fn a_mail_server_that_hangs_loses_no_letter(database: TestDatabase) {
+    let mut server = SmtpServer::new();
+    let url = format!("smtp://localhost:{}", server.port);
+    let app = TestApp::with(database, &["--smtp-url", &url]).await;
+    let hanging = tokio::spawn(misbehave(server.port, b"", None, 1));
+    register_at_once(&app, ADA).await;
+    let hung = hanging.await.expect("somebody connects");
+    register_at_once(&app, "eve@example.com").await;
+    server.start();
+    // The connection that hangs is never closed by the server: whoever waits for it has to give it up.
+    let mails = sent(&app, &server, 2).await;
+    assert_eq!(mails.len(), 2);
+    app.letters_are_out().await;
+    drop(hung);
+}
+
+#[apply(with_mail_server)]
+async fn a_mail_server_that_drops_connections_loses_no_letter(database: TestDatabase) {
+    let mut server = SmtpServer::new();
+    let url = format!("smtp://localhost:{}", server.port);
+    let app = TestApp::with(database, &["--smtp-url", &url]).await;
+    let port = server.port;
+    let dropping = tokio::spawn(async move {
+        for _ in 0..3 {
+            drop(misbehave(port, b"220 test\r\n", None, 1).await);
+        }
+    });
+    register_at_once(&app, ADA).await;
+    while !dropping.is_finished() {
+        app.clock.advance(TimeDelta::seconds(61));
+        register_at_once(&app, &format!("{}@example.com", uuid::Uuid::new_v4())).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.start();
+    let registered = app.database.count("users").await;
+    let mails = sent(&app, &server, registered).await;
+    assert_eq!(mails.len(), registered);
+    app.letters_are_out().await;
+}
+
+#[apply(with_mail_server)]
+async fn a_mail_server_that_refuses_everything_for_a_while_loses_no_letter(database: TestDatabase) {
+    let mut server = SmtpServer::new();
+    let url = format!("smtp://localhost:{}", server.port);
+    let app = TestApp::with(database, &["--smtp-url", &url]).await;
+    let refusing = tokio::spawn(misbehave(
+        server.port,
+        b"220 test\r\n",
+        Some(b"554 5.7.1 relay access denied\r\n"),
+        3,
+    ));
+    register_at_once(&app, ADA).await;
+    while !refusing.is_finished() {
+        app.clock.advance(TimeDelta::seconds(61));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        register_at_once(&app, &format!("{}@example.com", uuid::Uuid::new_v4())).await;
+    }
+    server.start();
+    let registered = app.database.count("users").await;
+    let mails = sent(&app, &server, registered).await;
+    assert_eq!(mails.len(), registered);
+    app.letters_are_out().await;
+}
+
+#[apply(with_mail_server)]
+async fn a_letter_that_no_server_takes_is_given_up_visibly(database: TestDatabase) {
+    let server = SmtpServer::new();
+    let url = format!("smtp://localhost:{}", server.port);
+    let app = TestApp::with(database, &["--smtp-url", &url]).await;
+    app.register(ADA, PASSWORD).await;
+    let failed = "SELECT last_error FROM outgoing_mails WHERE last_error IS NOT NULL";
+    while app.database.sql(failed).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    app.clock
+        .advance(TimeDelta::days(3) + TimeDelta::seconds(1));
+    app.letters_are_out().await;
+    let error = app.database.sql(failed).await.expect("it is kept");
+    assert!(error.contains("nobody took the letter"), "{error}");
+}
+
+#[apply(with_mail_server)]
+async fn kills_around_sending_lose_no_letter_and_repeat_no_more_than_there_were_kills(
+    database: TestDatabase,
+) {
+    const KILLS: usize = 50;
+    let mut server = SmtpServer::new();
+    server.start();
+    let url = format!("smtp://localhost:{}", server.port);
+    let variables = [
+        ("DATABASE_URL", &*database.url),
+        ("BIENVENUE_SMTP_URL", &url),
+    ];
+    let client = reqwest::Client::new();
+    let mut registered = Vec::new();
+    for kill in 0..KILLS {
+        let program = Program::start(&variables);
+        let before = server.count();
+        for number in 0..4 {
+            let email = format!("user{kill}.{number}@example.com");
+            let body = json!({"email": email, "password": PASSWORD});
+            let request = client.post(format!("{}/users", program.url)).json(&body);
+            let answer = request.send().await.expect("answers");
+            assert_eq!(answer.status(), StatusCode::CREATED);
+            registered.push(email);
+        }
+        // In half of the rounds at the very moment when the server has taken a letter, else at some time around it.
+        if kill % 2 == 0 {
+            while server.count() == before {
+                std::thread::yield_now();
+            }
+        } else {
+            std::thread::sleep(Duration::from_millis(kill as u64 / 2));
+        }
+        program.signal("KILL");
+        program.ended();
+        // Nobody else takes for a minute what a process had taken that is no more: the minute is over.
+        database
+            .sql("UPDATE outgoing_mails SET due_at = created_at WHERE finished_at IS NULL")
+            .await;
+    }
+    let program = Program::start(&variables);
+    let waiting = "SELECT 'one' FROM outgoing_mails WHERE finished_at IS NULL";
+    while database.sql(waiting).await.is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(program);
+    let mails = server.mails();
+    let mut recipients: Vec<_> = mails.iter().flat_map(|mail| mail.to.clone()).collect();
+    recipients.sort();
+    recipients.dedup();
+    registered.sort();
+    assert_eq!(recipients, registered);
+    let repeats = mails.len() - recipients.len();
+    assert!(repeats <= KILLS, "{repeats} repeats");
+    // Each has a token of its own, so each has an id of its own.
+    let ids: HashSet<_> = mails.iter().map(|mail| &mail.message_id).collect();
+    assert_eq!(ids.len(), mails.len());
+}
+
 #[apply(with_mail_server)]
 async fn letters_wait_for_a_mail_server_that_is_down_and_slow_nothing(database: TestDatabase) {
     let mut server = SmtpServer::new();
@@ -142,23 +342,13 @@ async fn letters_wait_for_a_mail_server_that_is_down_and_slow_nothing(database: 
         tokio::task::yield_now().await;
     }
     server.start();
-    // The clock stands still, and with it the pauses: it is moved as long as letters are missing.
-    let moving = async {
-        loop {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            app.clock.advance(chrono::TimeDelta::seconds(61));
-        }
-    };
-    let mails = tokio::select! {
-        mails = server.wait_for(20) => mails,
-        () = moving => unreachable!("it goes on for ever"),
-    };
+    let mails = sent(&app, &server, 20).await;
     let mut recipients: Vec<_> = mails.iter().flat_map(|mail| mail.to.clone()).collect();
     recipients.sort();
     recipients.dedup();
     assert_eq!((mails.len(), recipients.len()), (20, 20));
     app.letters_are_out().await;
-    let ids: std::collections::HashSet<_> = mails.iter().map(|mail| &mail.message_id).collect();
+    let ids: HashSet<_> = mails.iter().map(|mail| &mail.message_id).collect();
     assert_eq!(ids.len(), 20);
 }
 

@@ -176,6 +176,12 @@ impl SmtpServer {
         read(&self.folder.path().join("maildir/new"), |_| true)
     }
 
+    /// How many it took so far.
+    pub fn count(&self) -> usize {
+        let files = fs::read_dir(self.folder.path().join("maildir/new"));
+        files.into_iter().flatten().count()
+    }
+
     /// Waits until it has taken so many.
     pub async fn wait_for(&self, number: usize) -> Vec<Mail> {
         wait_for(number, || self.mails()).await
