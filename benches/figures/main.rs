@@ -14,6 +14,7 @@ mod bare;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres;
+mod secrecy;
 mod service;
 mod sessions;
 
@@ -36,7 +37,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 10] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -46,6 +47,7 @@ const FIGURES: [Figure; 9] = [
     ("many-users", sessions::many_users),
     ("memory-of-checks", sessions::memory),
     ("storm", sessions::storm),
+    ("secrecy", secrecy::secrecy),
 ];
 
 fn main() -> Result<()> {

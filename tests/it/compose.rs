@@ -91,6 +91,7 @@ async fn every_link_between_the_documents_leads_somewhere() {
         "README.md",
         "docs/architecture.md",
         "docs/frontend.md",
+        "docs/letters.md",
         "docs/performance.md",
     ] {
         let text = fs::read_to_string(root.join(document)).expect("it is there");

@@ -20,10 +20,8 @@ async fn private(database: TestDatabase) -> TestApp {
 /// The newest letter to an address with this subject.
 async fn letter(app: &TestApp, address: &str, subject: &str) -> Mail {
     loop {
-        let mails = app.mail.mails().into_iter();
-        let newest = mails
-            .filter(|mail| mail.to == [address] && mail.subject == subject)
-            .next_back();
+        let mut mails = app.mail.mails().into_iter();
+        let newest = mails.rfind(|mail| mail.to == [address] && mail.subject == subject);
         if let Some(mail) = newest {
             return mail;
         }
