@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 
 use crate::{
@@ -87,10 +88,12 @@ impl App {
     /// Meanwhile it sends letters that are due, and sweeps what is over.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let endpoint = api::endpoint(&self.auth, &self.settings);
+        let stop = stop.shared();
+        let serve = server::serve(self.listener, endpoint, stop.clone());
+        let deliver = mail::deliver(&self.auth, &self.mailer, stop);
         tokio::select! {
-            () = server::serve(self.listener, endpoint, stop) => {}
+            _ = async { tokio::join!(serve, deliver) } => {}
             () = sweep(&self.auth) => {}
-            () = mail::deliver(&self.auth, &self.mailer) => {}
         }
     }
 }
@@ -101,20 +104,26 @@ async fn sweep(auth: &Auth) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        let outcome = loop {
-            match auth.sweep_sessions().await {
-                Ok(true) => {}
-                Ok(false) => break sweep_the_rest(auth).await,
-                Err(err) => break Err(err),
-            }
-        };
-        if let Err(err) = outcome {
-            tracing::warn!(error = &err as &dyn Error, "what is over is not swept");
-        }
+        sweep_all(|| auth.sweep_sessions()).await;
+        sweep_all(|| auth.sweep_letters()).await;
+        sweep_all(|| auth.sweep_clients()).await;
+        sweep_all(|| auth.sweep_throttles()).await;
     }
 }
 
-async fn sweep_the_rest(auth: &Auth) -> Result<(), DbError> {
-    auth.sweep_letters().await?;
-    auth.sweep_clients().await
+/// Sweeps until nothing is left.
+async fn sweep_all<F>(sweep_some: impl Fn() -> F)
+where
+    F: Future<Output = Result<bool, DbError>>,
+{
+    loop {
+        match sweep_some().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(err) => {
+                let error = &err as &dyn Error;
+                return tracing::warn!(error, "what is over is not swept");
+            }
+        }
+    }
 }

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use clap::{
+    Args, ValueEnum,
+    builder::{RangedI64ValueParser, RangedU64ValueParser},
+};
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -155,6 +158,112 @@ pub enum RegistrationMode {
     Private,
     /// Nobody: accounts come from the command line
     Closed,
+}
+
+/// How often something may be tried.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThrottleSettings {
+    /// Whether tries are limited at all; off is for benchmarks, and for a public URL on localhost alone
+    #[arg(
+        id = "BIENVENUE_THROTTLE",
+        long = "throttle",
+        env = "BIENVENUE_THROTTLE",
+        default_value = "on"
+    )]
+    pub mode: ThrottleMode,
+    /// After so many wrong passwords in a row for one account the next has to wait: 1 s, 2 s, 4 s, up to 15 min
+    #[arg(
+        id = "BIENVENUE_ACCOUNT_FREE_FAILURES",
+        long = "account-free-failures",
+        env = "BIENVENUE_ACCOUNT_FREE_FAILURES",
+        default_value_t = 5,
+        value_parser = RangedI64ValueParser::<i32>::new().range(1..=1_000_000)
+    )]
+    pub account_free_failures: i32,
+    /// After so many nobody can try that account from there any more, until its password is reset by mail
+    #[arg(
+        id = "BIENVENUE_ACCOUNT_FAILURES",
+        long = "account-failures",
+        env = "BIENVENUE_ACCOUNT_FAILURES",
+        default_value_t = 100,
+        value_parser = RangedI64ValueParser::<i32>::new().range(1..=1_000_000)
+    )]
+    pub account_failures: i32,
+    /// So many wrong passwords and tokens are taken from one client address in 10 min
+    #[arg(
+        id = "BIENVENUE_ADDRESS_FAILURES",
+        long = "address-failures",
+        env = "BIENVENUE_ADDRESS_FAILURES",
+        default_value_t = 30,
+        value_parser = RangedI64ValueParser::<i32>::new().range(1..=1_000_000)
+    )]
+    pub address_failures: i32,
+    /// So many registrations are taken from one client address in an hour
+    #[arg(
+        id = "BIENVENUE_ADDRESS_REGISTRATIONS",
+        long = "address-registrations",
+        env = "BIENVENUE_ADDRESS_REGISTRATIONS",
+        default_value_t = 20,
+        value_parser = RangedI64ValueParser::<i32>::new().range(1..=1_000_000)
+    )]
+    pub address_registrations: i32,
+    /// So many requests for letters are taken from one client address in an hour
+    #[arg(
+        id = "BIENVENUE_ADDRESS_LETTERS",
+        long = "address-letters",
+        env = "BIENVENUE_ADDRESS_LETTERS",
+        default_value_t = 20,
+        value_parser = RangedI64ValueParser::<i32>::new().range(1..=1_000_000)
+    )]
+    pub address_letters: i32,
+    /// So many letters of a kind are sent to one address in an hour
+    #[arg(
+        id = "BIENVENUE_RECIPIENT_LETTERS_HOURLY",
+        long = "recipient-letters-hourly",
+        env = "BIENVENUE_RECIPIENT_LETTERS_HOURLY",
+        default_value_t = 3,
+        value_parser = RangedI64ValueParser::<i32>::new().range(1..=1_000_000)
+    )]
+    pub recipient_letters_hourly: i32,
+    /// So many letters of a kind are sent to one address in a day
+    #[arg(
+        id = "BIENVENUE_RECIPIENT_LETTERS_DAILY",
+        long = "recipient-letters-daily",
+        env = "BIENVENUE_RECIPIENT_LETTERS_DAILY",
+        default_value_t = 10,
+        value_parser = RangedI64ValueParser::<i32>::new().range(1..=1_000_000)
+    )]
+    pub recipient_letters_daily: i32,
+}
+
+/// Whether tries are limited.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThrottleMode {
+    /// They are
+    On,
+    /// They are not
+    Off,
+}
+
+impl ThrottleSettings {
+    pub(crate) fn is_on(&self) -> bool {
+        self.mode == ThrottleMode::On
+    }
+}
+
+impl Default for ThrottleSettings {
+    fn default() -> Self {
+        Self {
+            mode: ThrottleMode::On,
+            account_free_failures: 5,
+            account_failures: 100,
+            address_failures: 30,
+            address_registrations: 20,
+            address_letters: 20,
+            recipient_letters_hourly: 3,
+            recipient_letters_daily: 10,
+        }
+    }
 }
 
 /// What a password must be, and how it is hashed.
@@ -443,6 +552,9 @@ pub struct Settings {
     /// How long a sign-in lasts
     #[command(flatten)]
     pub session: SessionSettings,
+    /// How often something may be tried
+    #[command(flatten)]
+    pub throttle: ThrottleSettings,
     /// How letters are sent, and what is in them
     #[command(flatten)]
     pub mail: MailSettings,
@@ -521,18 +633,46 @@ impl Settings {
                 ),
             );
         }
+        for (variable, page) in [
+            ("BIENVENUE_RESET_URL", &self.mail.reset_url),
+            ("BIENVENUE_VERIFY_URL", &self.mail.verify_url),
+        ] {
+            let is_page = |url: &Url| {
+                (url.scheme() == "https" || url.scheme() == "http" && is_loopback(url))
+                    && url.has_host()
+                    && url.fragment().is_none()
+            };
+            if page.as_ref().is_some_and(|url| !is_page(url)) {
+                return fail(
+                    variable,
+                    "must be an https address without a fragment, which will hold the token, as \
+                     https://app.example.com/reset is; plain http is for localhost alone"
+                        .to_owned(),
+                );
+            }
+        }
+        if !self.throttle.is_on() && !self.is_local() {
+            return fail(
+                "BIENVENUE_THROTTLE",
+                "can be off only where BIENVENUE_PUBLIC_URL is http on localhost".to_owned(),
+            );
+        }
         Ok(())
     }
 
     /// Whether this is local development: plain http on a name that never leaves the machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.public_url.scheme() == "http"
-            && match self.public_url.host() {
-                Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-                Some(Host::Ipv4(address)) => address.is_loopback(),
-                Some(Host::Ipv6(address)) => address.is_loopback(),
-                None => false,
-            }
+        self.public_url.scheme() == "http" && is_loopback(&self.public_url)
+    }
+}
+
+/// Whether the host of an address never leaves the machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }

@@ -29,6 +29,7 @@ impl Service {
         command
             .env_clear()
             .env("BIENVENUE_LISTEN", address.to_string())
+            .env("BIENVENUE_THROTTLE", "off")
             .envs(settings.iter().copied());
         Self::started(address, command.current_dir(folder))
     }

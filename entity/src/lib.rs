@@ -7,4 +7,5 @@ pub mod known_client;
 pub mod outgoing_mail;
 pub mod registration;
 pub mod session;
+pub mod throttle;
 pub mod user;

@@ -16,6 +16,7 @@ mod m20261124_000003_create_outgoing_mails;
 mod m20261125_000001_add_last_signed_in_at;
 mod m20261125_000002_create_known_clients;
 mod m20261125_000003_create_registrations;
+mod m20261125_000004_create_throttles;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000001_add_last_signed_in_at::Migration),
             Box::new(m20261125_000002_create_known_clients::Migration),
             Box::new(m20261125_000003_create_registrations::Migration),
+            Box::new(m20261125_000004_create_throttles::Migration),
         ]
     }
 }

@@ -72,11 +72,19 @@ pub(super) fn language(headers: &HeaderMap) -> Language {
     let ranges = header.and_then(|value| value.to_str().ok());
     let mut best = (0.0, Language::default());
     for range in ranges.unwrap_or_default().split(',') {
-        let (tag, weight) = range.split_once(";q=").unwrap_or((range, "1"));
-        let code = tag.trim().split('-').next().unwrap_or_default();
-        let weight: f32 = weight.trim().parse().unwrap_or(0.0);
+        let mut parts = range.split(';').map(str::trim);
+        let tag = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| {
+            let (name, weight) = part.split_once('=')?;
+            name.trim_end()
+                .eq_ignore_ascii_case("q")
+                .then_some(weight.trim())
+        });
+        let weight = weight.map_or(Ok(1.0), str::parse::<f32>).unwrap_or(0.0);
+        let code = tag.split('-').next().unwrap_or_default();
         if let Some(language) = Language::parse(&code.to_ascii_lowercase())
             && weight > best.0
+            && weight <= 1.0
         {
             best = (weight, language);
         }

@@ -16,7 +16,7 @@ use super::{
         ProblemType, Refused, WRONG_PASSWORD,
     },
 };
-use crate::auth::{Auth, RefuseError, VerifyEmailError};
+use crate::auth::{Auth, RefuseError, RequestVerificationError, VerifyEmailError};
 
 pub(super) struct EmailVerificationApi {
     auth: Auth,
@@ -87,6 +87,7 @@ struct Request;
 impl Operation for Request {
     const PROBLEMS: &'static [&'static ProblemType] = &[];
     const NEEDS_SESSION: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -100,6 +101,7 @@ impl Operation for Verify {
         &DATABASE_UNAVAILABLE,
     ];
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -107,7 +109,18 @@ struct Refuse;
 impl Operation for Refuse {
     const PROBLEMS: &'static [&'static ProblemType] = &[&INVALID_TOKEN, &DATABASE_UNAVAILABLE];
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
+}
+
+impl From<RequestVerificationError> for Problem {
+    fn from(err: RequestVerificationError) -> Self {
+        match err {
+            RequestVerificationError::NotSignedIn => Self::not_signed_in(),
+            RequestVerificationError::Throttle(err) => err.into(),
+            RequestVerificationError::Db(err) => err.into(),
+        }
+    }
 }
 
 impl From<VerifyEmailError> for Problem {
@@ -118,6 +131,7 @@ impl From<VerifyEmailError> for Problem {
             VerifyEmailError::WrongPassword => Self::wrong_password(),
             VerifyEmailError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
             VerifyEmailError::Hashing(err) => err.into(),
+            VerifyEmailError::Throttle(err) => err.into(),
             VerifyEmailError::Db(err) => err.into(),
         }
     }
@@ -127,6 +141,7 @@ impl From<RefuseError> for Problem {
     fn from(err: RefuseError) -> Self {
         match err {
             RefuseError::InvalidToken => Self::invalid_token(),
+            RefuseError::Throttle(err) => err.into(),
             RefuseError::Db(err) => err.into(),
         }
     }
@@ -154,10 +169,9 @@ impl EmailVerificationApi {
         caller: Caller,
         client: Client,
     ) -> Result<Requested, Refused<Request>> {
-        let language = client.0.language;
         let is_posted = self
             .auth
-            .request_verification(&caller.current, language)
+            .request_verification(&caller.current, &client.0)
             .await?;
         Ok(if is_posted {
             Requested::Accepted
@@ -180,13 +194,16 @@ impl EmailVerificationApi {
     async fn verify_email(
         &self,
         caller: MaybeCaller,
+        client: Client,
         verification: Body<Verification>,
     ) -> Result<Verified, Refused<Verify>> {
         let token = Zeroizing::new(verification.0.token.0);
         let password = verification.0.password.map(|text| Zeroizing::new(text.0));
         let current = caller.0.as_ref().map(|caller| &caller.current);
         let password = password.as_ref().map(|text| text.as_str());
-        self.auth.verify_email(&token, current, password).await?;
+        self.auth
+            .verify_email(&token, current, password, &client.0)
+            .await?;
         Ok(Verified::NoContent)
     }
 
@@ -203,10 +220,11 @@ impl EmailVerificationApi {
     )]
     async fn refuse_email_verification(
         &self,
+        client: Client,
         refusal: Body<Refusal>,
     ) -> Result<Undone, Refused<Refuse>> {
         let token = Zeroizing::new(refusal.0.token.0);
-        self.auth.refuse_verification(&token).await?;
+        self.auth.refuse_verification(&token, &client.0).await?;
         Ok(Undone::NoContent)
     }
 }

@@ -74,6 +74,7 @@ struct Request;
 impl Operation for Request {
     const PROBLEMS: &'static [&'static ProblemType] = &[&INVALID_EMAIL, &DATABASE_UNAVAILABLE];
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -86,6 +87,7 @@ impl Operation for Set {
         &DATABASE_UNAVAILABLE,
     ];
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -93,6 +95,7 @@ impl From<RequestResetError> for Problem {
     fn from(err: RequestResetError) -> Self {
         match err {
             RequestResetError::InvalidEmail(err) => err.into(),
+            RequestResetError::Throttle(err) => err.into(),
             RequestResetError::Db(err) => err.into(),
         }
     }
@@ -105,6 +108,7 @@ impl From<ResetPasswordError> for Problem {
             ResetPasswordError::InvalidPassword(err) => err.into(),
             ResetPasswordError::WeakPassword(err) => err.into(),
             ResetPasswordError::Hashing(err) => err.into(),
+            ResetPasswordError::Throttle(err) => err.into(),
             ResetPasswordError::Db(err) => err.into(),
         }
     }
@@ -133,9 +137,8 @@ impl PasswordResetApi {
         client: Client,
         request: Body<ResetRequest>,
     ) -> Result<Requested, Refused<Request>> {
-        let language = client.0.language;
         self.auth
-            .request_password_reset(&request.0.email, language)
+            .request_password_reset(&request.0.email, &client.0)
             .await?;
         Ok(Requested::Accepted)
     }
@@ -158,7 +161,7 @@ impl PasswordResetApi {
         let token = Zeroizing::new(reset.0.token.0);
         let new_password = Zeroizing::new(reset.0.new_password.0);
         self.auth
-            .reset_password(&token, &new_password, client.0.language)
+            .reset_password(&token, &new_password, &client.0)
             .await?;
         Ok(Reset::NoContent)
     }

@@ -14,7 +14,7 @@ use poem_openapi::{
     types::{ToJSON as _, Type as _},
 };
 
-use crate::auth::{DbError, HashingError};
+use crate::auth::{DbError, HashingError, ThrottleError};
 
 /// The media type of every problem.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -122,6 +122,11 @@ problem_types! {
         "This can't be a password",
         "A password has at most 1024 bytes, and no NUL character.",
         "Choose another.";
+    TOO_MANY_REQUESTS: "too-many-requests", TOO_MANY_REQUESTS,
+        "Too many tries",
+        "This was tried so often lately, for this account or from this address, that somebody may be guessing. Sessions that are \
+         open stay open.",
+        "Try again after the seconds that the `Retry-After` header gives. Who forgot the password can reset it meanwhile.";
     INTERNAL_ERROR: "internal-error", INTERNAL_SERVER_ERROR,
         "Something went wrong on our side",
         "The service has a fault, which it has written down.",
@@ -222,6 +227,19 @@ impl From<HashingError> for Problem {
     }
 }
 
+impl From<ThrottleError> for Problem {
+    fn from(err: ThrottleError) -> Self {
+        match err {
+            ThrottleError::TooManyRequests(wait) => Self::new(
+                &TOO_MANY_REQUESTS,
+                "This was tried too often. Try again later.",
+            )
+            .retry_after(wait),
+            ThrottleError::Db(err) => err.into(),
+        }
+    }
+}
+
 impl From<DbError> for Problem {
     fn from(err: DbError) -> Self {
         if err.is_temporary() {
@@ -302,6 +320,8 @@ pub(super) trait Operation {
     const NEEDS_SESSION: bool = false;
     /// Whether it takes a body, which can be refused for what it is.
     const TAKES_BODY: bool = false;
+    /// Whether it may be tried so and so often only: it checks a password, sends mail, or takes a one-time token.
+    const IS_THROTTLED: bool = false;
     /// Whether it changes something, and so is refused to pages of other sites.
     const CHANGES_SOMETHING: bool = false;
 }
@@ -311,6 +331,9 @@ const ALWAYS: &[&ProblemType] = &[&INTERNAL_ERROR, &OVERLOADED];
 
 /// The problems that any operation for those who are signed in can end in.
 const WITH_SESSION: &[&ProblemType] = &[&NOT_SIGNED_IN, &DATABASE_UNAVAILABLE];
+
+/// The problems that any operation that may be tried so and so often can end in.
+const WITH_THROTTLE: &[&ProblemType] = &[&TOO_MANY_REQUESTS];
 
 /// The problems that any operation that changes something can end in.
 const WITH_CHANGE: &[&ProblemType] = &[&CROSS_SITE_REQUEST];
@@ -350,6 +373,7 @@ impl<O: Operation> ApiResponse for Refused<O> {
         for (applies, also) in [
             (O::NEEDS_SESSION, WITH_SESSION),
             (O::TAKES_BODY, WITH_BODY),
+            (O::IS_THROTTLED, WITH_THROTTLE),
             (O::CHANGES_SOMETHING, WITH_CHANGE),
         ] {
             problems.extend(also.iter().filter(|_| applies));
@@ -397,7 +421,7 @@ fn document(problems: &[&ProblemType]) -> Option<MetaResponse> {
             schema: ProblemBody::schema_ref(),
         }],
         headers: match status {
-            StatusCode::SERVICE_UNAVAILABLE => vec![header(
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => vec![header(
                 "Retry-After",
                 "Try again after so many seconds.",
                 "integer",

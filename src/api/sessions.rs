@@ -176,6 +176,7 @@ impl Operation for SignIn {
     const PROBLEMS: &'static [&'static ProblemType] =
         &[&INVALID_CREDENTIALS, &DATABASE_UNAVAILABLE];
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -209,6 +210,7 @@ impl From<SignInError> for Problem {
                 "There is no account with this email address and this password.",
             ),
             SignInError::Hashing(err) => err.into(),
+            SignInError::Throttle(err) => err.into(),
             SignInError::Db(err) => err.into(),
         }
     }

@@ -178,6 +178,7 @@ impl Operation for Register {
         &DATABASE_UNAVAILABLE,
     ];
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -194,6 +195,7 @@ impl Operation for ChangePassword {
         &[&WRONG_PASSWORD, &WEAK_PASSWORD, &INVALID_PASSWORD];
     const NEEDS_SESSION: bool = true;
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -202,6 +204,7 @@ impl Operation for ChangeEmail {
     const PROBLEMS: &'static [&'static ProblemType] = &[&WRONG_PASSWORD, &INVALID_EMAIL];
     const NEEDS_SESSION: bool = true;
     const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
 
@@ -247,6 +250,7 @@ impl From<RegisterError> for Problem {
             RegisterError::WeakPassword(err) => err.into(),
             RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
             RegisterError::Hashing(err) => err.into(),
+            RegisterError::Throttle(err) => err.into(),
             RegisterError::Db(err) => err.into(),
         }
     }
@@ -260,6 +264,7 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::InvalidPassword(err) => err.into(),
             ChangePasswordError::WeakPassword(err) => err.into(),
             ChangePasswordError::Hashing(err) => err.into(),
+            ChangePasswordError::Throttle(err) => err.into(),
             ChangePasswordError::Db(err) => err.into(),
         }
     }
@@ -271,6 +276,7 @@ impl From<ChangeEmailError> for Problem {
             ChangeEmailError::InvalidEmail(err) => err.into(),
             ChangeEmailError::WrongPassword => Self::wrong_password(),
             ChangeEmailError::Hashing(err) => err.into(),
+            ChangeEmailError::Throttle(err) => err.into(),
             ChangeEmailError::Db(err) => err.into(),
         }
     }
@@ -314,9 +320,8 @@ impl UsersApi {
     ) -> Result<Registered, Refused<Register>> {
         let Registration { email, password } = registration.0;
         let password = Zeroizing::new(password.0);
-        let language = client.0.language;
         Ok(
-            match self.auth.register(&email, &password, language).await? {
+            match self.auth.register(&email, &password, &client.0).await? {
                 auth::Registered::Opened(user) => Registered::Created(Json(user.into())),
                 auth::Registered::Waits => Registered::Accepted,
             },
@@ -355,12 +360,7 @@ impl UsersApi {
         let new_password = Zeroizing::new(change.0.new_password.0);
         let signed_in = self
             .auth
-            .change_password(
-                &caller.current,
-                &current_password,
-                &new_password,
-                client.0.language,
-            )
+            .change_password(&caller.current, &current_password, &new_password, &client.0)
             .await?;
         Ok(match caller.cookie_holding(&signed_in.token) {
             Some(cookie) => PasswordChanged::NoContent(cookie),
@@ -389,9 +389,8 @@ impl UsersApi {
     ) -> Result<EmailChangeRequested, Refused<ChangeEmail>> {
         let EmailChange { email, password } = change.0;
         let password = Zeroizing::new(password.0);
-        let language = client.0.language;
         self.auth
-            .request_email_change(&caller.current, &email, &password, language)
+            .request_email_change(&caller.current, &email, &password, &client.0)
             .await?;
         Ok(EmailChangeRequested::Accepted)
     }

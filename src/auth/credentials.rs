@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use entity::user;
 
 use super::{
-    Auth, DbError, HashingError,
+    Auth, Client, DbError, HashingError, ThrottleError,
     password::{self, Password, PasswordHash, StoredHash},
 };
 use crate::db::Transaction;
@@ -28,6 +28,9 @@ pub(super) struct Confirmed {
 /// Why it is not known whether a password is right.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConfirmError {
+    /// There were too many guesses.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The password could not be hashed: too much to do, most likely.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -37,9 +40,62 @@ pub(super) enum ConfirmError {
 }
 
 impl Auth {
+    /// Compares a password with a user's, if there were not too many guesses for this address, and holds on to the user if it is
+    /// right. Nothing, if it is wrong.
+    pub(super) async fn guess(
+        &self,
+        address: &str,
+        password: &str,
+        user: Option<user::Model>,
+        client: &Client,
+    ) -> Result<Option<Confirmed>, ConfirmError> {
+        let guess = self.count_guess(address, client).await?;
+        match self.confirm(password, user).await {
+            Ok(Some(confirmed)) => {
+                Self::guess_was_right(&confirmed.tx, &guess).await?;
+                Ok(Some(confirmed))
+            }
+            Ok(None) => {
+                self.guess_was_wrong(&guess).await?;
+                Ok(None)
+            }
+            Err(err) => {
+                self.guess_was_not_judged(&guess).await;
+                Err(err)
+            }
+        }
+    }
+
+    /// Compares a password with a hash, if there were not too many guesses for this address, and says whether it is right.
+    pub(super) async fn guess_hash(
+        &self,
+        address: &str,
+        password: &str,
+        stored: Option<StoredHash>,
+        client: &Client,
+    ) -> Result<Verdict, ConfirmError> {
+        let guess = self.count_guess(address, client).await?;
+        match self.verify(password, stored).await {
+            Ok(verdict) if verdict.is_right => {
+                let tx = self.db.begin().await?;
+                Self::guess_was_right(&tx, &guess).await?;
+                tx.commit().await?;
+                Ok(verdict)
+            }
+            Ok(verdict) => {
+                self.guess_was_wrong(&guess).await?;
+                Ok(verdict)
+            }
+            Err(err) => {
+                self.guess_was_not_judged(&guess).await;
+                Err(err.into())
+            }
+        }
+    }
+
     /// Compares a password with a user's, and holds on to the user if it is right. Nothing, if it is wrong, or if it is not
     /// the user's any more when that is known.
-    pub(super) async fn confirm(
+    async fn confirm(
         &self,
         password: &str,
         mut user: Option<user::Model>,
@@ -71,7 +127,7 @@ impl Auth {
     }
 
     /// Compares a password with a hash. A refusal takes the time of one hash, whatever either was, and if there is none.
-    pub(super) async fn verify(
+    async fn verify(
         &self,
         password: &str,
         stored: Option<StoredHash>,

@@ -4,10 +4,11 @@ use entity::{email_verification, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, CurrentSession, DbError, Email, EmailError, HashingError, Language, LetterKind,
-    SessionError, Token, TokenKind,
+    Auth, Client, CurrentSession, DbError, Email, EmailError, HashingError, Language, LetterKind,
+    ThrottleError, Token, TokenKind,
     credentials::{ConfirmError, Confirmed, stored_hash},
     mails::NewLetter,
+    throttle::{Allowance, Deed},
 };
 use crate::db::{Transaction, Value};
 
@@ -26,12 +27,25 @@ pub enum VerifyEmailError {
     /// There is an account with this address by now.
     #[error("User {0} already exists")]
     AlreadyExists(String),
+    /// There were too many guesses, or tokens that were no good.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The password could not be compared: too much to do, most likely.
     #[error(transparent)]
     Hashing(#[from] HashingError),
     /// The database has no answer.
     #[error(transparent)]
     Db(DbError),
+}
+
+impl From<ConfirmError> for VerifyEmailError {
+    fn from(err: ConfirmError) -> Self {
+        match err {
+            ConfirmError::Throttle(err) => err.into(),
+            ConfirmError::Hashing(err) => err.into(),
+            ConfirmError::Db(err) => err.into(),
+        }
+    }
 }
 
 impl From<DbError> for VerifyEmailError {
@@ -52,6 +66,9 @@ pub enum ChangeEmailError {
     /// What was given as the password is not.
     #[error("wrong password")]
     WrongPassword,
+    /// There were too many guesses, or requests for letters.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The password could not be compared: too much to do, most likely.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -63,8 +80,32 @@ pub enum ChangeEmailError {
 impl From<ConfirmError> for ChangeEmailError {
     fn from(err: ConfirmError) -> Self {
         match err {
+            ConfirmError::Throttle(err) => err.into(),
             ConfirmError::Hashing(err) => err.into(),
             ConfirmError::Db(err) => err.into(),
+        }
+    }
+}
+
+/// Why no letter was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestVerificationError {
+    /// The account is gone, and its sessions with it.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// There were too many requests for letters.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl From<DbError> for RequestVerificationError {
+    fn from(err: DbError) -> Self {
+        match err {
+            DbError::NoResultFound => Self::NotSignedIn,
+            err => Self::Db(err),
         }
     }
 }
@@ -75,6 +116,9 @@ pub enum RefuseError {
     /// The token is unknown, used, too old, or not the newest.
     #[error("this token is not good, or not any more")]
     InvalidToken,
+    /// There were too many tokens that were no good.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The database has no answer.
     #[error(transparent)]
     Db(DbError),
@@ -129,23 +173,27 @@ impl Auth {
     }
 
     /// Has the letter with the link sent again; earlier ones are dead then. Says whether that is necessary: not when the
-    /// address is verified already.
+    /// address is verified already. Past so many an hour nothing is sent, and the last one stays good.
     ///
     /// # Errors
-    /// [`SessionError`].
+    /// [`RequestVerificationError`].
     pub async fn request_verification(
         &self,
         current: &CurrentSession,
-        language: Language,
-    ) -> Result<bool, SessionError> {
+        client: &Client,
+    ) -> Result<bool, RequestVerificationError> {
+        self.count_deed(Deed::AskForLetter, client).await?;
         let tx = self.db.begin().await?;
         let user = tx.lock_user(current.user.id).await?;
         if user.email_verified_at.is_some() {
             return Ok(false);
         }
-        Self::await_verification(&tx, &user, language).await?;
-        tx.commit().await?;
-        self.posted.notify_one();
+        let whose = Allowance::Owners;
+        if self.allows_letter(&tx, &user.email, whose).await? {
+            Self::await_verification(&tx, &user, client.language).await?;
+            tx.commit().await?;
+            self.posted.notify_one();
+        }
         Ok(true)
     }
 
@@ -162,15 +210,25 @@ impl Auth {
         current: &CurrentSession,
         new_email: &str,
         password: &str,
-        language: Language,
+        client: &Client,
     ) -> Result<(), ChangeEmailError> {
         let email = Email::parse(new_email)?;
-        let confirmed = self.confirm(password, Some(current.user.clone())).await?;
+        self.count_deed(Deed::AskForLetter, client).await?;
+        let user = current.user.clone();
+        let address = &*current.user.email;
+        let confirmed = self.guess(address, password, Some(user), client).await?;
         let Some(Confirmed { tx, user, .. }) = confirmed else {
             return Err(ChangeEmailError::WrongPassword);
         };
+        let language = client.language;
+        let is_other = email.as_str() != user.email;
+        let whose = Allowance::Strangers;
+        if is_other && !self.allows_letter(&tx, email.as_str(), whose).await? {
+            // The last letter stays good. That the password was right is to be remembered all the same.
+            return Ok(tx.commit().await?);
+        }
         tx.delete_email_changes(&user).await?;
-        if email.as_str() != user.email {
+        if is_other {
             let letter = NewLetter {
                 recipient: email.as_str(),
                 ..NewLetter::about(&user, LetterKind::EmailChange, language)
@@ -196,9 +254,25 @@ impl Auth {
         token: &str,
         current: Option<&CurrentSession>,
         password: Option<&str>,
+        client: &Client,
+    ) -> Result<(), VerifyEmailError> {
+        self.check_failures(client).await?;
+        let outcome = self.use_token(token, current, password, client).await;
+        if matches!(outcome, Err(VerifyEmailError::InvalidToken)) {
+            self.token_was_wrong(client).await?;
+        }
+        outcome
+    }
+
+    async fn use_token(
+        &self,
+        token: &str,
+        current: Option<&CurrentSession>,
+        password: Option<&str>,
+        client: &Client,
     ) -> Result<(), VerifyEmailError> {
         if let Some(token) = Token::parse(TokenKind::Registration, token) {
-            return self.complete_registration(&token, password).await;
+            return self.complete_registration(&token, password, client).await;
         }
         let token = Token::parse(TokenKind::EmailVerification, token)
             .ok_or(VerifyEmailError::InvalidToken)?;
@@ -208,7 +282,11 @@ impl Auth {
         let user = self.db.find_user_by([("id", user_id)]).await?;
         match password {
             Some(password) => {
-                if !self.verify(password, stored_hash(&user)).await?.is_right {
+                let stored = stored_hash(&user);
+                let verdict = self
+                    .guess_hash(&user.email, password, stored, client)
+                    .await?;
+                if !verdict.is_right {
                     return Err(VerifyEmailError::WrongPassword);
                 }
             }
@@ -257,7 +335,20 @@ impl Auth {
     ///
     /// # Errors
     /// [`RefuseError`].
-    pub async fn refuse_verification(&self, token: &str) -> Result<(), RefuseError> {
+    pub async fn refuse_verification(
+        &self,
+        token: &str,
+        client: &Client,
+    ) -> Result<(), RefuseError> {
+        self.check_failures(client).await?;
+        let outcome = self.refuse(token).await;
+        if matches!(outcome, Err(RefuseError::InvalidToken)) {
+            self.token_was_wrong(client).await?;
+        }
+        outcome
+    }
+
+    async fn refuse(&self, token: &str) -> Result<(), RefuseError> {
         if let Some(token) = Token::parse(TokenKind::Registration, token) {
             return Ok(self.db.spend_registration(token.digest().as_str()).await?);
         }
@@ -272,7 +363,8 @@ impl Auth {
             if user.email_verified_at.is_some() {
                 return Err(RefuseError::InvalidToken);
             }
-            tx.delete_mails_to(&user.email).await?;
+            let kind = LetterKind::PasswordReset.as_str();
+            tx.delete_mails_to(kind, &user.email).await?;
             tx.delete_user(user.id).await?;
         }
         Ok(tx.commit().await?)

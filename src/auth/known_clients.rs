@@ -10,7 +10,7 @@ use super::{Auth, DbError, Language, LetterKind, mails::NewLetter};
 use crate::db::Transaction;
 
 /// How long a client is known after a sign-in from it.
-const KNOWN: TimeDelta = TimeDelta::days(30);
+pub(super) const KNOWN: TimeDelta = TimeDelta::days(30);
 
 /// How much is kept of what a client says of itself, in characters.
 const LONGEST_USER_AGENT: usize = 512;
@@ -40,7 +40,7 @@ impl Client {
     }
 
     /// Its address, or where that is one of very many that a household has, what they have in common.
-    fn network(&self) -> String {
+    pub(super) fn network(&self) -> String {
         match self.ip {
             Some(IpAddr::V6(ip)) => Ipv6Net::new_assert(ip, IPV6_PREFIX).trunc().to_string(),
             Some(ip) => ip.to_string(),
@@ -79,11 +79,11 @@ impl Auth {
         tx.remember_client(known).await
     }
 
-    /// Forgets clients that are not known any more.
+    /// Forgets some of the clients that are not known any more, and says whether there may be more.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn sweep_clients(&self) -> Result<(), DbError> {
+    pub async fn sweep_clients(&self) -> Result<bool, DbError> {
         let before = self.db.clock().now() - KNOWN;
         self.db.delete_clients_unused_since(before).await
     }

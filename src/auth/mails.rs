@@ -22,8 +22,10 @@ const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// How long sending a letter is tried.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
 
-/// How long a letter is tried again that the server says it will never take.
-const PATIENCE_WITH_REFUSALS: TimeDelta = TimeDelta::hours(1);
+/// How often a letter is tried promptly, a quarter of an hour long, that the server says it will never take; and how long the
+/// pauses are then.
+const PROMPT_TRIES: i32 = 20;
+const PAUSE_AFTER_REFUSALS: TimeDelta = TimeDelta::hours(1);
 
 /// How long it is kept what was sent.
 const KEPT: TimeDelta = TimeDelta::days(2);
@@ -336,11 +338,12 @@ impl Auth {
     /// # Errors
     /// [`DbError`].
     pub async fn letter_done(&self, due: &DueLetter) -> Result<(), DbError> {
-        self.db.finish_mail(due.mail.id, None).await
+        self.db.finish_mail(&due.mail, None).await
     }
 
     /// Notes that a letter could not be sent. It is tried again, after 1 s, 2 s, 4 s and so on, a minute at most; for three
-    /// days, or for an hour where the server says that it will never take it: it may be the server that is not in order.
+    /// days. Where the server goes on to say that it will never take it, it is asked once an hour: it may be that the server is
+    /// not in order, and it may be that there is no such mailbox.
     ///
     /// # Errors
     /// [`DbError`].
@@ -351,32 +354,35 @@ impl Auth {
         is_refusal: bool,
     ) -> Result<(), DbError> {
         let (mail, now) = (&due.mail, self.db.clock().now());
-        let patience = if is_refusal {
-            PATIENCE_WITH_REFUSALS
-        } else {
-            PATIENCE
-        };
-        if mail.created_at + patience < now {
+        if mail.created_at + PATIENCE < now {
             tracing::error!(id = %mail.id, kind = mail.kind, error, "a letter is given up");
-            return self.db.finish_mail(mail.id, Some(error)).await;
+            return self.db.finish_mail(mail, Some(error)).await;
         }
         tracing::warn!(id = %mail.id, kind = mail.kind, error, "a letter was not sent");
         let doublings = u32::try_from(mail.attempts - 1).unwrap_or(0).min(6);
-        let pause = (TimeDelta::seconds(1) * (1 << doublings)).min(LONGEST_PAUSE);
-        self.db.postpone_mail(mail.id, now + pause, error).await
+        let pause = if is_refusal && mail.attempts > PROMPT_TRIES {
+            PAUSE_AFTER_REFUSALS
+        } else {
+            (TimeDelta::seconds(1) * (1 << doublings)).min(LONGEST_PAUSE)
+        };
+        self.db.postpone_mail(mail, now + pause, error).await
     }
 
-    /// Deletes letters that were sent or given up two days ago, and what waits for an answer to one that nobody can give any
-    /// more.
+    /// Deletes some of the letters that were sent or given up two days ago, and of what waits for an answer to one that nobody
+    /// can give any more. Says whether there may be more.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn sweep_letters(&self) -> Result<(), DbError> {
+    pub async fn sweep_letters(&self) -> Result<bool, DbError> {
         let now = self.db.clock().now();
-        self.db.delete_mails_finished_before(now - KEPT).await?;
         // The letter was given up, a token was never made.
         let before = now - PATIENCE - LEASE - LONGEST_PAUSE;
-        self.db.delete_expired_email_verifications(before).await?;
-        self.db.delete_expired_registrations(before).await
+        let more = [
+            self.db.delete_mails_finished_before(now - KEPT).await?,
+            self.db.delete_expired_email_verifications(before).await?,
+            self.db.delete_expired_registrations(before).await?,
+            self.db.delete_expired_reset_tokens().await?,
+        ];
+        Ok(more.contains(&true))
     }
 }

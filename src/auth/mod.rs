@@ -15,6 +15,7 @@ mod password;
 mod password_reset;
 mod registrations;
 mod sessions;
+mod throttle;
 mod token;
 mod users;
 
@@ -22,7 +23,9 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 pub use email::{Email, EmailError};
-pub use email_verification::{ChangeEmailError, RefuseError, VerifyEmailError};
+pub use email_verification::{
+    ChangeEmailError, RefuseError, RequestVerificationError, VerifyEmailError,
+};
 pub use export::Export;
 pub use hashing::HashingError;
 pub use known_clients::Client;
@@ -31,6 +34,7 @@ pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
 pub use password_reset::{RequestResetError, ResetPasswordError};
 pub use registrations::{RegisterError, Registered};
 pub use sessions::{CurrentSession, EndSessionError, Session, SessionError, SignInError, SignedIn};
+pub use throttle::ThrottleError;
 pub use token::{Token, TokenKind};
 use tokio::sync::Notify;
 pub use users::{ChangePasswordError, DeleteUserError};
@@ -38,10 +42,13 @@ pub use users::{ChangePasswordError, DeleteUserError};
 use hashing::HashingThreads;
 use last_seen::LastSeen;
 
-pub use crate::{config::RegistrationMode, db::DbError};
 use crate::{
     config::{LONGEST_DURATION, Settings},
     db::{DB, MigrationState},
+};
+pub use crate::{
+    config::{RegistrationMode, ThrottleSettings},
+    db::DbError,
 };
 
 /// What is asked of accounts.
@@ -63,6 +70,8 @@ pub struct Policy {
     pub reset_token_lifetime: Duration,
     /// How long the link that verifies an address is good.
     pub verification_lifetime: Duration,
+    /// How often something may be tried.
+    pub throttle: ThrottleSettings,
 }
 
 impl Policy {
@@ -92,6 +101,7 @@ impl Default for Policy {
             session_lifetime: Duration::from_hours(30 * 24),
             reset_token_lifetime: Duration::from_mins(30),
             verification_lifetime: Duration::from_hours(24),
+            throttle: ThrottleSettings::default(),
         }
     }
 }
@@ -107,6 +117,7 @@ impl From<&Settings> for Policy {
             session_lifetime: settings.session.lifetime,
             reset_token_lifetime: settings.mail.reset_token_lifetime,
             verification_lifetime: settings.mail.verification_lifetime,
+            throttle: settings.throttle,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A password that is forgotten: a letter with a link, and a new password for whoever has it.
 
 use super::{
-    Auth, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError, Token,
-    TokenKind, WeakPassword,
+    Auth, Client, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError,
+    ThrottleError, Token, TokenKind, WeakPassword,
     mails::NewLetter,
     password::{self, Password},
+    throttle::Deed,
 };
 use crate::db::Value;
 
@@ -14,6 +15,9 @@ pub enum ResetPasswordError {
     /// The token is unknown, used, too old, or not the newest.
     #[error("this token is not good, or not any more")]
     InvalidToken,
+    /// There were too many tokens that were no good.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The new password can be nobody's. The token stays good.
     #[error(transparent)]
     InvalidPassword(#[from] PasswordError),
@@ -43,6 +47,9 @@ pub enum RequestResetError {
     /// The address is none that an account can have.
     #[error(transparent)]
     InvalidEmail(#[from] EmailError),
+    /// There were too many requests for letters.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The database has no answer.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -50,18 +57,24 @@ pub enum RequestResetError {
 
 impl Auth {
     /// Has a letter with a link sent to an address, if it has an account. Whether it has is found out when the letter is
-    /// written: this does the same, and takes the same time, for every address.
+    /// written: this does the same, and takes the same time, for every address. Past so many an hour nothing is sent, which is
+    /// not said either, and the last one stays good.
     ///
     /// # Errors
     /// [`RequestResetError`].
     pub async fn request_password_reset(
         &self,
         email: &str,
-        language: Language,
+        client: &Client,
     ) -> Result<(), RequestResetError> {
         let email = Email::parse(email)?;
+        self.count_deed(Deed::AskForLetter, client).await?;
+        let whose = self.allowance_of_reset(email.as_str(), client).await?;
         let tx = self.db.begin().await?;
-        let kind = LetterKind::PasswordReset;
+        if !self.allows_letter(&tx, email.as_str(), whose).await? {
+            return Ok(());
+        }
+        let (kind, language) = (LetterKind::PasswordReset, client.language);
         Self::post(&tx, NewLetter::to(email.as_str(), kind, language)).await?;
         tx.commit().await?;
         self.posted.notify_one();
@@ -75,6 +88,20 @@ impl Auth {
     /// [`ResetPasswordError`]; nothing was changed then, except that after [`ResetPasswordError::Db`] with an error that is
     /// temporary everything may be.
     pub async fn reset_password(
+        &self,
+        token: &str,
+        new_password: &str,
+        client: &Client,
+    ) -> Result<(), ResetPasswordError> {
+        self.check_failures(client).await?;
+        let outcome = self.reset(token, new_password, client.language).await;
+        if matches!(outcome, Err(ResetPasswordError::InvalidToken)) {
+            self.token_was_wrong(client).await?;
+        }
+        outcome
+    }
+
+    async fn reset(
         &self,
         token: &str,
         new_password: &str,
@@ -113,7 +140,13 @@ impl Auth {
         }
         tx.delete_sessions(user.id, None).await?;
         tx.delete_email_verifications(user.id).await?;
+        Self::forget_guesses(&tx, &user.email).await?;
+        // Whoever signed in before may not have been the owner.
+        tx.delete_known_clients(user.id).await?;
         let verified_at = user.email_verified_at.unwrap_or(self.db.clock().now());
+        let last_signed_in_at = user
+            .last_signed_in_at
+            .filter(|_| user.email_verified_at.is_some());
         let nothing = Value::from(None::<String>);
         tx.update_user(
             user.id,
@@ -123,6 +156,7 @@ impl Auth {
                 ("reset_token", nothing.clone()),
                 ("reset_token_expires_at", nothing),
                 ("email_verified_at", verified_at.into()),
+                ("last_signed_in_at", last_signed_in_at.into()),
             ],
         )
         .await?;

@@ -4,10 +4,11 @@ use entity::{registration, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError,
-    PasswordHash, Token, VerifyEmailError, WeakPassword,
+    Auth, Client, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError,
+    PasswordHash, ThrottleError, Token, VerifyEmailError, WeakPassword,
     mails::NewLetter,
     password::{self, Password, StoredHash},
+    throttle::{Allowance, Deed},
 };
 use crate::{config::RegistrationMode, db::Transaction};
 
@@ -39,6 +40,9 @@ pub enum RegisterError {
     /// There is an account with this address.
     #[error("User {0} already exists")]
     AlreadyExists(Email),
+    /// There were too many registrations from this client.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The password could not be hashed: too much to do, most likely.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -63,6 +67,7 @@ impl Auth {
         email: &str,
         password: &str,
     ) -> Result<user::Model, RegisterError> {
+        let (email, password) = self.parse(email, password)?;
         self.open_account(email, password, Language::default())
             .await
     }
@@ -80,28 +85,29 @@ impl Auth {
         &self,
         email: &str,
         password: &str,
-        language: Language,
+        client: &Client,
     ) -> Result<Registered, RegisterError> {
-        match self.policy.registration {
-            RegistrationMode::Open => {
-                let user = self.open_account(email, password, language).await?;
-                Ok(Registered::Opened(user))
-            }
-            RegistrationMode::Private => {
-                self.await_registration(email, password, language).await?;
-                Ok(Registered::Waits)
-            }
-            RegistrationMode::Closed => Err(RegisterError::Closed),
+        let mode = self.policy.registration;
+        if mode == RegistrationMode::Closed {
+            return Err(RegisterError::Closed);
         }
+        self.count_deed(Deed::Register, client).await?;
+        let (email, password) = self.parse(email, password)?;
+        let language = client.language;
+        if mode == RegistrationMode::Private {
+            self.await_registration(email, password, language).await?;
+            return Ok(Registered::Waits);
+        }
+        let user = self.open_account(email, password, language).await?;
+        Ok(Registered::Opened(user))
     }
 
     async fn open_account(
         &self,
-        email: &str,
-        password: &str,
+        email: Email,
+        password: Password,
         language: Language,
     ) -> Result<user::Model, RegisterError> {
-        let (email, password) = self.parse(email, password)?;
         // Spares the hash where the address is taken or the database is down. Who is first is decided
         // below, by the unique constraint.
         match self.db.find_user_by([("email", email.as_str())]).await {
@@ -116,7 +122,10 @@ impl Auth {
             Err(DbError::Conflict(_)) => return Err(RegisterError::AlreadyExists(email)),
             Err(err) => return Err(err.into()),
         };
-        Self::await_verification(&tx, &user, language).await?;
+        let whose = Allowance::Strangers;
+        if self.allows_letter(&tx, &user.email, whose).await? {
+            Self::await_verification(&tx, &user, language).await?;
+        }
         tx.commit().await?;
         self.posted.notify_one();
         Ok(user)
@@ -124,14 +133,17 @@ impl Auth {
 
     async fn await_registration(
         &self,
-        email: &str,
-        password: &str,
+        email: Email,
+        password: Password,
         language: Language,
     ) -> Result<(), RegisterError> {
-        let (email, password) = self.parse(email, password)?;
         let hash = self.hash_of_new(&email, password).await?;
         let id = Uuid::new_v4();
         let tx = self.db.begin().await?;
+        let whose = Allowance::Strangers;
+        if !self.allows_letter(&tx, email.as_str(), whose).await? {
+            return Ok(());
+        }
         tx.add_registration(registration::Model {
             id,
             email: email.as_str().to_owned(),
@@ -177,12 +189,18 @@ impl Auth {
         &self,
         token: &Token,
         password: Option<&str>,
+        client: &Client,
     ) -> Result<(), VerifyEmailError> {
+        if self.policy.registration == RegistrationMode::Closed {
+            return Err(VerifyEmailError::InvalidToken);
+        }
         let digest = token.digest();
         let waiting = self.db.find_registration(digest.as_str()).await?;
         let password = password.ok_or(VerifyEmailError::NotSignedIn)?;
         let stored = StoredHash::parse(&waiting.hashed_password);
-        let verdict = self.verify(password, stored).await?;
+        let verdict = self
+            .guess_hash(&waiting.email, password, stored, client)
+            .await?;
         if !verdict.is_right {
             return Err(VerifyEmailError::WrongPassword);
         }

@@ -7,7 +7,7 @@ use entity::{session, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, Client, DbError, Email, HashingError, Policy,
+    Auth, Client, DbError, Email, HashingError, Policy, ThrottleError,
     credentials::{ConfirmError, Confirmed},
     password::PasswordHash,
     token::{Token, TokenDigest, TokenKind},
@@ -86,6 +86,9 @@ pub enum SignInError {
     /// Unknown address or wrong password: one variant, so that no caller can tell them apart.
     #[error("wrong email or password")]
     InvalidCredentials,
+    /// There were too many guesses.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The password could not be hashed: too much to do, most likely.
     #[error(transparent)]
     Hashing(#[from] HashingError),
@@ -97,6 +100,7 @@ pub enum SignInError {
 impl From<ConfirmError> for SignInError {
     fn from(err: ConfirmError) -> Self {
         match err {
+            ConfirmError::Throttle(err) => err.into(),
             ConfirmError::Hashing(err) => err.into(),
             ConfirmError::Db(err) => err.into(),
         }
@@ -158,15 +162,18 @@ impl Auth {
         password: &str,
         client: Client,
     ) -> Result<SignedIn, SignInError> {
-        let email = Email::parse(email).ok();
+        let given = email;
+        let email = Email::parse(given).ok();
         // No account has an empty address: the same question, whatever was given.
         let address = email.as_ref().map_or("", Email::as_str);
+        // What is no address is counted too, each text by itself.
+        let guessed = email.as_ref().map_or(given, Email::as_str);
         let found = match self.db.find_user_by([("email", address)]).await {
             Ok(user) => Some(user),
             Err(DbError::NoResultFound) => None,
             Err(err) => return Err(err.into()),
         };
-        let confirmed = self.confirm(password, found).await?;
+        let confirmed = self.guess(guessed, password, found, &client).await?;
         let Some(Confirmed { tx, user, rehashed }) = confirmed else {
             return Err(SignInError::InvalidCredentials);
         };

@@ -3,8 +3,8 @@
 use entity::user;
 
 use super::{
-    Auth, CurrentSession, DbError, HashingError, Language, LetterKind, PasswordError, PasswordHash,
-    Session, SignedIn, Token, TokenKind, WeakPassword,
+    Auth, Client, CurrentSession, DbError, HashingError, LetterKind, PasswordError, PasswordHash,
+    Session, SignedIn, ThrottleError, Token, TokenKind, WeakPassword,
     credentials::stored_hash,
     mails::NewLetter,
     password::{self, Password},
@@ -20,6 +20,9 @@ pub enum ChangePasswordError {
     /// What was given as the current password is not.
     #[error("wrong password")]
     WrongPassword,
+    /// There were too many guesses.
+    #[error(transparent)]
+    Throttle(#[from] ThrottleError),
     /// The new password can be nobody's.
     #[error(transparent)]
     InvalidPassword(#[from] PasswordError),
@@ -78,17 +81,26 @@ impl Auth {
         current: &CurrentSession,
         current_password: &str,
         new_password: &str,
-        language: Language,
+        client: &Client,
     ) -> Result<SignedIn, ChangePasswordError> {
         Password::parse(new_password)?.check_length(self.policy)?;
+        let guess = self.count_guess(&current.user.email, client).await?;
         let hash = self
             .hash_instead(&current.user, current_password, new_password)
-            .await?;
+            .await;
+        match &hash {
+            Err(ChangePasswordError::WrongPassword) => self.guess_was_wrong(&guess).await?,
+            // The password was right, or nobody knows.
+            Err(_) => self.guess_was_not_judged(&guess).await,
+            Ok(_) => {}
+        }
+        let hash = hash?;
         let (id, user_id) = (current.session.id, current.user.id);
         let token = Token::generate(TokenKind::Session);
         let token_digest = token.digest();
         let tx = self.db.begin().await?;
         let user = tx.lock_user(user_id).await?;
+        Self::guess_was_right(&tx, &guess).await?;
         // Had the password been changed meanwhile, this session would have ended, or have another token already.
         tx.renew_session(id, current.token_digest.as_str(), token_digest.as_str())
             .await?;
@@ -103,7 +115,7 @@ impl Auth {
         ];
         tx.update_user(user_id, changes).await?;
         let kind = LetterKind::PasswordChanged;
-        Self::post(&tx, NewLetter::about(&user, kind, language)).await?;
+        Self::post(&tx, NewLetter::about(&user, kind, client.language)).await?;
         let (session, user) = tx.find_session(token_digest.as_str()).await?;
         tx.commit().await?;
         self.posted.notify_one();
@@ -147,8 +159,10 @@ impl Auth {
             return Err(DeleteUserError::SignInAgain);
         }
         let tx = self.db.begin().await?;
-        tx.delete_user(current.user.id).await?;
-        tx.delete_mails_to(&current.user.email).await?;
+        let user = tx.lock_user(current.user.id).await?;
+        tx.delete_user(user.id).await?;
+        let kind = LetterKind::PasswordReset.as_str();
+        tx.delete_mails_to(kind, &user.email).await?;
         Ok(tx.commit().await?)
     }
 }

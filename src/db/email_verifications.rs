@@ -105,20 +105,23 @@ impl<C: ConnectionTrait> DB<C> {
             .await
     }
 
-    /// Deletes verifications whose token is no good any more, and those that got none and were asked for before a time.
+    /// Deletes some of the verifications whose token is no good any more, and of those that got none and were asked for before
+    /// a time; but none whose letter is still to be sent. Says whether there may be more.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn delete_expired_email_verifications(
         &self,
         before: DateTime<Utc>,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let expires_at = email_verification::Column::TokenExpiresAt;
+        let id = email_verification::Column::Id;
         let tokenless = expires_at
             .is_null()
             .and(email_verification::Column::CreatedAt.lt(before));
-        self.delete_verifications(expires_at.lte(self.clock.now()).or(tokenless))
-            .await
+        let over = expires_at.lte(self.clock.now()).or(tokenless);
+        let which = over.and(id.not_in_subquery(super::mails::subjects_of_unsent()));
+        self.sweep::<email_verification::Entity>(id, which).await
     }
 
     async fn delete_verifications(&self, which: SimpleExpr) -> Result<(), DbError> {

@@ -1,10 +1,10 @@
 //! The rows of `known_clients`.
 
 use chrono::{DateTime, Utc};
-use entity::known_client;
+use entity::{known_client, user};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, sea_query::OnConflict,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::OnConflict,
 };
 
 use super::{DB, DbError, ask};
@@ -25,6 +25,27 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(known_client::Column::UserId.eq(client.user_id))
             .filter(known_client::Column::LastSignedInAt.gt(since))
             .filter(from_there.or(with_that));
+        Ok(ask(known.one(&self.conn)).await?.is_some())
+    }
+
+    /// Whether the user with this address, if there is one, signed in after a time from this network.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn knows_network(
+        &self,
+        email: &str,
+        network: &str,
+        since: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let user = user::Entity::find()
+            .select_only()
+            .column(user::Column::Id)
+            .filter(user::Column::Email.eq(email));
+        let known = known_client::Entity::find()
+            .filter(known_client::Column::UserId.in_subquery(user.into_query()))
+            .filter(known_client::Column::Network.eq(network))
+            .filter(known_client::Column::LastSignedInAt.gt(since));
         Ok(ask(known.one(&self.conn)).await?.is_some())
     }
 
@@ -60,14 +81,24 @@ impl<C: ConnectionTrait> DB<C> {
         ask(clients.all(&self.conn)).await
     }
 
-    /// Deletes clients that were last used before a time.
+    /// Forgets all clients of a user.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn delete_clients_unused_since(&self, time: DateTime<Utc>) -> Result<(), DbError> {
-        let sweep = known_client::Entity::delete_many()
-            .filter(known_client::Column::LastSignedInAt.lte(time));
-        self.write(sweep.exec(&self.conn)).await?;
+    pub async fn delete_known_clients(&self, user_id: i64) -> Result<(), DbError> {
+        let deletion =
+            known_client::Entity::delete_many().filter(known_client::Column::UserId.eq(user_id));
+        self.write(deletion.exec(&self.conn)).await?;
         Ok(())
+    }
+
+    /// Deletes some of the clients that were last used before a time, and says whether there may be more.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_clients_unused_since(&self, time: DateTime<Utc>) -> Result<bool, DbError> {
+        let unused = known_client::Column::LastSignedInAt.lte(time);
+        self.sweep::<known_client::Entity>(known_client::Column::UserId, unused)
+            .await
     }
 }

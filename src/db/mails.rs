@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{outgoing_mail, user};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    prelude::{Expr, Uuid},
-    sea_query::{LockBehavior, LockType},
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    prelude::Expr,
+    sea_query::{LockBehavior, LockType, SelectStatement, SimpleExpr},
 };
 
 use super::{DB, DbError, ask};
@@ -42,14 +42,14 @@ impl<C: ConnectionTrait> DB<C> {
     /// [`DbError`].
     pub async fn postpone_mail(
         &self,
-        id: Uuid,
+        mail: &outgoing_mail::Model,
         due_at: DateTime<Utc>,
         error: &str,
     ) -> Result<(), DbError> {
         let postponement = outgoing_mail::Entity::update_many()
             .col_expr(outgoing_mail::Column::DueAt, due_at.into())
             .col_expr(outgoing_mail::Column::LastError, error.into())
-            .filter(outgoing_mail::Column::Id.eq(id));
+            .filter(is_taken_so(mail));
         self.write(postponement.exec(&self.conn)).await?;
         Ok(())
     }
@@ -59,27 +59,32 @@ impl<C: ConnectionTrait> DB<C> {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn finish_mail(&self, id: Uuid, error: Option<&str>) -> Result<(), DbError> {
+    pub async fn finish_mail(
+        &self,
+        mail: &outgoing_mail::Model,
+        error: Option<&str>,
+    ) -> Result<(), DbError> {
         let end = outgoing_mail::Entity::update_many()
             .col_expr(outgoing_mail::Column::FinishedAt, self.clock.now().into())
             .col_expr(outgoing_mail::Column::LastError, Expr::value(error))
-            .filter(outgoing_mail::Column::Id.eq(id));
+            .filter(is_taken_so(mail));
         self.write(end.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Deletes all letters to an address.
+    /// Deletes the letters that are to reset the password of whoever has an address. Those that are about an account go with it.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn delete_mails_to(&self, recipient: &str) -> Result<(), DbError> {
+    pub async fn delete_mails_to(&self, kind: &str, recipient: &str) -> Result<(), DbError> {
         let deletion = outgoing_mail::Entity::delete_many()
+            .filter(outgoing_mail::Column::Kind.eq(kind))
             .filter(outgoing_mail::Column::Recipient.eq(recipient));
         self.write(deletion.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// All letters to or about a user, the newest first.
+    /// All letters about a user, and those to the address, whoever has it, if it is verified; the newest first.
     ///
     /// # Errors
     /// [`DbError`].
@@ -87,27 +92,36 @@ impl<C: ConnectionTrait> DB<C> {
         &self,
         user: &user::Model,
     ) -> Result<Vec<outgoing_mail::Model>, DbError> {
+        let to_address = outgoing_mail::Column::UserId
+            .is_null()
+            .and(outgoing_mail::Column::Recipient.eq(&*user.email));
+        let about = outgoing_mail::Column::UserId.eq(user.id);
         let mails = outgoing_mail::Entity::find()
-            .filter(
-                Condition::any()
-                    .add(outgoing_mail::Column::UserId.eq(user.id))
-                    .add(outgoing_mail::Column::Recipient.eq(&*user.email)),
-            )
+            .filter(if user.email_verified_at.is_some() {
+                about.or(to_address)
+            } else {
+                about
+            })
             .order_by_desc(outgoing_mail::Column::CreatedAt)
             .order_by_asc(outgoing_mail::Column::Kind);
         ask(mails.all(&self.conn)).await
     }
 
-    /// Deletes letters that were finished before a time.
+    /// Deletes some of the letters that were finished before a time, and says whether there may be more.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn delete_mails_finished_before(&self, time: DateTime<Utc>) -> Result<(), DbError> {
-        let sweep =
-            outgoing_mail::Entity::delete_many().filter(outgoing_mail::Column::FinishedAt.lt(time));
-        self.write(sweep.exec(&self.conn)).await?;
-        Ok(())
+    pub async fn delete_mails_finished_before(&self, time: DateTime<Utc>) -> Result<bool, DbError> {
+        let finished = outgoing_mail::Column::FinishedAt.lt(time);
+        self.sweep::<outgoing_mail::Entity>(outgoing_mail::Column::Id, finished)
+            .await
     }
+}
+
+/// Whether a letter is still with whoever took it so: if not, somebody else has it by now.
+fn is_taken_so(mail: &outgoing_mail::Model) -> SimpleExpr {
+    let same = outgoing_mail::Column::Id.eq(mail.id);
+    same.and(outgoing_mail::Column::Attempts.eq(mail.attempts))
 }
 
 impl DB {
@@ -134,4 +148,14 @@ impl DB {
         tx.commit().await?;
         Ok(mail)
     }
+}
+
+/// The verifications and registrations whose letter is still to be sent.
+pub(super) fn subjects_of_unsent() -> SelectStatement {
+    outgoing_mail::Entity::find()
+        .select_only()
+        .column(outgoing_mail::Column::SubjectId)
+        .filter(outgoing_mail::Column::FinishedAt.is_null())
+        .filter(outgoing_mail::Column::SubjectId.is_not_null())
+        .into_query()
 }

@@ -9,6 +9,7 @@ mod mails;
 mod migrations;
 mod registrations;
 mod sessions;
+mod throttles;
 mod users;
 
 use std::{
@@ -19,8 +20,9 @@ use std::{
 };
 
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    SqlErr, SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+    ColumnTrait as _, ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbErr, EntityTrait, QueryFilter as _, QuerySelect as _, QueryTrait as _, RuntimeErr, SqlErr,
+    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait, sea_query::SimpleExpr,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -37,6 +39,9 @@ const QUESTION_LIMIT: Duration = Duration::from_millis(2500);
 
 /// How long one waits at the start for a database that is down or that another process has locked.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many rows are swept at once.
+const SWEEP: u64 = 500;
 
 /// How long one pauses between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -210,6 +215,25 @@ impl<C: ConnectionTrait> DB<C> {
             let _turn = self.turn().await;
             change.await
         })
+    }
+
+    /// Deletes some of the rows that a condition is true of, by a column that tells them apart, and says whether there may be
+    /// more: a transaction of a few milliseconds, whatever has piled up.
+    async fn sweep<E: EntityTrait>(
+        &self,
+        key: E::Column,
+        which: SimpleExpr,
+    ) -> Result<bool, DbError> {
+        let some = E::find()
+            .select_only()
+            .column(key)
+            .filter(which.clone())
+            .limit(SWEEP);
+        let deletion = E::delete_many()
+            .filter(key.in_subquery(some.into_query()))
+            .filter(which);
+        let deleted = self.write(deletion.exec(&self.conn)).await?.rows_affected;
+        Ok(deleted >= SWEEP)
     }
 
     /// Waits for the turn to write, which lasts as long as what is returned. A transaction has its own.

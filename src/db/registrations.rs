@@ -70,18 +70,22 @@ impl<C: ConnectionTrait> DB<C> {
         }
     }
 
-    /// Deletes registrations whose token is no good any more, and those that got none and were asked for before a time.
+    /// Deletes some of the registrations whose token is no good any more, and of those that got none and were asked for before
+    /// a time; but none whose letter is still to be sent. Says whether there may be more.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn delete_expired_registrations(&self, before: DateTime<Utc>) -> Result<(), DbError> {
+    pub async fn delete_expired_registrations(
+        &self,
+        before: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
         let expires_at = registration::Column::TokenExpiresAt;
+        let id = registration::Column::Id;
         let tokenless = expires_at
             .is_null()
             .and(registration::Column::CreatedAt.lt(before));
-        let sweep = registration::Entity::delete_many()
-            .filter(expires_at.lte(self.clock.now()).or(tokenless));
-        self.write(sweep.exec(&self.conn)).await?;
-        Ok(())
+        let over = expires_at.lte(self.clock.now()).or(tokenless);
+        let which = over.and(id.not_in_subquery(super::mails::subjects_of_unsent()));
+        self.sweep::<registration::Entity>(id, which).await
     }
 }

@@ -4,11 +4,12 @@ use chrono::{Datelike as _, SubsecRound as _};
 use entity::user;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, Iterable, QueryFilter, QueryOrder, QuerySelect as _, Set, Value,
-    prelude::ChronoDateTimeUtc,
+    IntoActiveModel, Iterable, QueryFilter, QueryOrder, QuerySelect as _, QueryTrait as _, Set,
+    Value,
+    prelude::{ChronoDateTimeUtc, Expr},
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError, SWEEP, ask};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a user, who has no session and no reset token. Checks nothing but what the schema checks.
@@ -116,6 +117,29 @@ impl<C: ConnectionTrait> DB<C> {
     pub async fn lock_user(&self, id: i64) -> Result<user::Model, DbError> {
         let mut users = self.lock_users([id]).await?;
         users.pop().ok_or(DbError::NoResultFound)
+    }
+
+    /// Forgets some of the reset tokens that are no good any more, and says whether there may be more.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_expired_reset_tokens(&self) -> Result<bool, DbError> {
+        let over = user::Column::ResetTokenExpiresAt.lte(self.clock.now());
+        let some = user::Entity::find()
+            .select_only()
+            .column(user::Column::Id)
+            .filter(over.clone())
+            .limit(SWEEP);
+        let sweep = user::Entity::update_many()
+            .col_expr(user::Column::ResetToken, Expr::value(None::<String>))
+            .col_expr(
+                user::Column::ResetTokenExpiresAt,
+                Expr::value(None::<ChronoDateTimeUtc>),
+            )
+            .filter(user::Column::Id.in_subquery(some.into_query()))
+            .filter(over);
+        let swept = self.write(sweep.exec(&self.conn)).await?.rows_affected;
+        Ok(swept >= SWEEP)
     }
 
     /// Deletes a user, with all that hangs on the account.

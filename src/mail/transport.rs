@@ -16,11 +16,11 @@ use url::{Host, Url};
 
 use crate::{clock::Clock, config::MailSettings};
 
-/// How long the server may be silent.
-const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// How long a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long sending a letter may take altogether: less than a worker has it for itself.
-const SEND_LIMIT: Duration = Duration::from_secs(40);
+const SEND_LIMIT: Duration = Duration::from_secs(20);
 
 /// Why nobody took a letter.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,8 @@ fn smtp(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
     let form = "must be smtp://user:password@host:port or smtps://user:password@host:port";
     let url = Url::parse(url).map_err(|err| format!("{form}: {err}"))?;
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(form)?;
+    // A URL has an address of IPv6 in brackets, and nothing else has.
+    let host = host.trim_matches(['[', ']']);
     let is_bare =
         matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     if !is_bare {
@@ -108,7 +110,7 @@ fn smtp(url: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
         let password = url.password().unwrap_or_default();
         builder = builder.credentials(Credentials::new(read(url.username()), read(password)));
     }
-    Ok(builder.timeout(Some(ANSWER_LIMIT)).build())
+    Ok(builder.timeout(Some(CONNECT_LIMIT)).build())
 }
 
 fn is_loopback(url: &Url) -> bool {

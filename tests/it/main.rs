@@ -35,6 +35,7 @@ mod sessions;
 mod stored_hashes;
 mod structure;
 mod swagger_ui;
+mod throttle;
 mod users;
 mod users_me;
 

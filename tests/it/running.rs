@@ -260,7 +260,7 @@ async fn a_file_named_env_sets_what_the_environment_leaves_open() {
 }
 
 /// All migrations there are, the oldest first.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     "m20261122_000001_create_users",
     "m20261122_000002_add_email_verified_at",
     "m20261122_000003_create_sessions",
@@ -270,6 +270,7 @@ const MIGRATIONS: [&str; 9] = [
     "m20261125_000001_add_last_signed_in_at",
     "m20261125_000002_create_known_clients",
     "m20261125_000003_create_registrations",
+    "m20261125_000004_create_throttles",
 ];
 
 #[apply(on_both_databases)]

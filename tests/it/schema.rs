@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bienvenue::db::{DB, DbError, Direction, MigrationState};
-use entity::{email_verification, known_client, outgoing_mail, registration, session, user};
+use entity::{
+    email_verification, known_client, outgoing_mail, registration, session, throttle, user,
+};
 use macro_rules_attribute::apply;
 use sea_orm::{
     ColumnTrait, ColumnType, ConnectionTrait as _, Database, DbBackend, EntityTrait, IdenStatic,
@@ -25,6 +27,7 @@ async fn every_entity_is_as_its_table(test: TestDb) {
         of_entity::<outgoing_mail::Entity>(is_sqlite),
         of_entity::<known_client::Entity>(is_sqlite),
         of_entity::<registration::Entity>(is_sqlite),
+        of_entity::<throttle::Entity>(is_sqlite),
     ]);
     let found = of_database(&test.database).await;
     assert_eq!(found, expected);

@@ -75,7 +75,7 @@ impl TestApp {
     /// Starts with flags of `bienvenue serve`, besides those that make the tests fast.
     pub async fn with(database: TestDatabase, flags: &[&str]) -> Self {
         let mut arguments = vec!["--database-url", &database.url, "--listen", "127.0.0.1:0"];
-        arguments.extend(["--bcrypt-cost", "4"]);
+        arguments.extend(["--bcrypt-cost", "4", "--throttle", "off"]);
         let mail = Mailbox::new();
         arguments.extend(["--mail-dir", mail.path()]);
         arguments.extend(flags);

@@ -57,6 +57,7 @@ impl Program {
         let mut child = command
             .env("BIENVENUE_LISTEN", "127.0.0.1:0")
             .env("BIENVENUE_BCRYPT_COST", "4")
+            .env("BIENVENUE_THROTTLE", "off")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

@@ -1,0 +1,340 @@
+//! How often something may be tried, by whom and on whom.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use macro_rules_attribute::apply;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Program, TestApp, TestDatabase, on_both_databases, once};
+
+const ADA: &str = "ada@example.com";
+const PASSWORD: &str = "correct horse battery";
+const WRONG: &str = "incorrect donkey charger";
+const HOME: &str = "192.0.2.1";
+
+async fn throttled(database: TestDatabase) -> TestApp {
+    let flags = ["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
+    TestApp::with(database, &flags).await
+}
+
+/// Sends a request by way of a proxy.
+async fn send(app: &TestApp, from: &str, method: Method, path: &str, body: &Value) -> Answer {
+    let request = app.client.request(method, format!("{}{path}", app.url));
+    app.send(request.header("x-forwarded-for", from).json(body))
+        .await
+}
+
+async fn sign_in(app: &TestApp, from: &str, email: &str, password: &str) -> Answer {
+    let body = json!({"email": email, "password": password, "delivery": "token"});
+    send(app, from, Method::POST, "/sessions", &body).await
+}
+
+async fn register(app: &TestApp, from: &str, email: &str) -> Answer {
+    let body = json!({"email": email, "password": PASSWORD});
+    send(app, from, Method::POST, "/users", &body).await
+}
+
+/// The same address in another spelling.
+fn spelt_otherwise(email: &str) -> String {
+    if email.contains('@') {
+        format!(" {} ", email.to_uppercase())
+    } else {
+        email.to_owned()
+    }
+}
+
+#[track_caller]
+fn assert_too_many(answer: &Answer, seconds: i64) {
+    answer.assert_problem(429, "too-many-requests");
+    assert_eq!(answer.header("retry-after"), seconds.to_string());
+}
+
+#[apply(on_both_databases)]
+async fn from_the_fifth_failure_on_each_waits_twice_as_long_account_or_not(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    for email in [ADA, "nobody@example.com", "no address at all"] {
+        let mut from = 0;
+        let mut guess = async |spelling: &str| {
+            // Neither another address nor another spelling helps.
+            from += 1;
+            sign_in(&app, &format!("198.51.100.{from}"), spelling, WRONG).await
+        };
+        for _ in 0..5 {
+            guess(email)
+                .await
+                .assert_problem(401, "invalid-credentials");
+        }
+        for doubling in 0..12 {
+            let wait = (1 << doubling).min(900);
+            assert_too_many(&guess(&spelt_otherwise(email)).await, wait);
+            app.clock.advance(TimeDelta::seconds(wait - 1));
+            assert_too_many(&guess(email).await, 1);
+            app.clock.advance(TimeDelta::seconds(1));
+            guess(email)
+                .await
+                .assert_problem(401, "invalid-credentials");
+        }
+    }
+}
+
+#[apply(on_both_databases)]
+async fn strangers_have_a_hundred_guesses_together_and_lock_the_owner_out_of_nothing(
+    database: TestDatabase,
+) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+    let session = owner.body["token"].as_str().expect("a token").to_owned();
+    let mut answers: BTreeMap<u16, usize> = BTreeMap::new();
+    for guess in 0..150 {
+        let from = format!("198.51.{}.7", guess % 40);
+        let answer = sign_in(&app, &from, ADA, WRONG).await;
+        *answers.entry(answer.status.as_u16()).or_default() += 1;
+        app.clock.advance(TimeDelta::minutes(15));
+    }
+    assert_eq!(answers, BTreeMap::from([(401, 100), (429, 50)]));
+    let locked = sign_in(&app, "198.51.100.1", ADA, PASSWORD).await;
+    assert_too_many(&locked, 24 * 60 * 60);
+    // Whoever is signed in stays so, and the owner signs in from home.
+    assert!(app.opens(&session).await);
+    let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+    assert_eq!(owner.status, StatusCode::CREATED, "{owner:?}");
+    // That helps no stranger; a reset does.
+    let locked = sign_in(&app, "198.51.100.1", ADA, PASSWORD).await;
+    assert_too_many(&locked, 24 * 60 * 60);
+    let asked = json!({"email": ADA});
+    let asked = send(
+        &app,
+        "198.51.100.1",
+        Method::POST,
+        "/password-reset",
+        &asked,
+    )
+    .await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED);
+    let reset = loop {
+        let mut mails = app.mail.mails().into_iter();
+        if let Some(mail) = mails.find(|mail| mail.subject == "Choose a new password") {
+            break mail.token().to_owned();
+        }
+        tokio::task::yield_now().await;
+    };
+    let body = json!({"token": reset, "new_password": PASSWORD});
+    let done = send(&app, "198.51.100.1", Method::PUT, "/password-reset", &body).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    let in_again = sign_in(&app, "198.51.100.1", ADA, PASSWORD).await;
+    assert_eq!(in_again.status, StatusCode::CREATED, "{in_again:?}");
+}
+
+#[apply(on_both_databases)]
+async fn guesses_at_the_same_moment_don_t_slip_past_on_whichever_replica(database: TestDatabase) {
+    let url = database.url.clone();
+    let app = throttled(database).await;
+    let replica = throttled(TestDatabase::at(url)).await;
+    register(&app, HOME, ADA).await;
+    let guesses = (0..100).map(|number| {
+        let app = if number % 2 == 0 { &app } else { &replica };
+        let from = format!("198.51.100.{number}");
+        async move { sign_in(app, &from, ADA, WRONG).await }
+    });
+    let answers = join_all(guesses).await;
+    let judged = answers
+        .iter()
+        .filter(|answer| answer.status == StatusCode::UNAUTHORIZED);
+    assert_eq!(judged.count(), 5);
+    // Nor after a restart.
+    app.stop().await;
+    assert_too_many(&sign_in(&replica, HOME, ADA, WRONG).await, 1);
+}
+
+#[apply(on_both_databases)]
+async fn every_path_that_checks_a_password_counts_its_guesses(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    let verification = app.mail.newest_to(ADA, 1).await.token().to_owned();
+    let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+    let session = owner.body["token"].as_str().expect("a token").to_owned();
+    let thief = "198.51.100.66";
+    let ways = [
+        (
+            "/users/me/password",
+            json!({"current_password": WRONG, "new_password": PASSWORD}),
+        ),
+        (
+            "/users/me/email",
+            json!({"email": "eve@example.com", "password": WRONG}),
+        ),
+        (
+            "/email-verification",
+            json!({"token": verification, "password": WRONG}),
+        ),
+    ];
+    let guess = async |way: usize| {
+        let (path, body) = &ways[way % ways.len()];
+        let request = app.request(Method::PUT, path, &session);
+        let request = request.header("x-forwarded-for", thief).json(body);
+        app.send(request).await
+    };
+    for way in 0..5 {
+        guess(way).await.assert_problem(403, "wrong-password");
+    }
+    for way in 5..8 {
+        assert_too_many(&guess(way).await, 1);
+    }
+    assert_too_many(&sign_in(&app, thief, ADA, PASSWORD).await, 1);
+}
+
+#[apply(on_both_databases)]
+async fn a_right_password_begins_the_count_anew(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    for _ in 0..5 {
+        for _ in 0..4 {
+            sign_in(&app, HOME, ADA, WRONG)
+                .await
+                .assert_problem(401, "invalid-credentials");
+        }
+        let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+        assert_eq!(owner.status, StatusCode::CREATED, "{owner:?}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn one_address_that_tries_many_accounts_is_stopped_and_others_are_not(
+    database: TestDatabase,
+) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    register(&app, HOME, "bob@example.com").await;
+    // Ada has signed in from the address before, Bob has not.
+    let office = "2001:db8:7::1";
+    let in_office = sign_in(&app, office, ADA, PASSWORD).await;
+    assert_eq!(in_office.status, StatusCode::CREATED);
+    for number in 0..30 {
+        let (from, email) = (
+            format!("2001:db8:7::{number:x}"),
+            format!("user{number}@example.com"),
+        );
+        sign_in(&app, &from, &email, WRONG)
+            .await
+            .assert_problem(401, "invalid-credentials");
+    }
+    assert_too_many(
+        &sign_in(&app, office, "bob@example.com", PASSWORD).await,
+        600,
+    );
+    let ada = sign_in(&app, office, ADA, PASSWORD).await;
+    assert_eq!(ada.status, StatusCode::CREATED, "{ada:?}");
+    let elsewhere = sign_in(&app, "2001:db8:8::1", "bob@example.com", PASSWORD).await;
+    assert_eq!(elsewhere.status, StatusCode::CREATED, "{elsewhere:?}");
+    app.clock.advance(TimeDelta::minutes(10));
+    let bob = sign_in(&app, office, "bob@example.com", PASSWORD).await;
+    assert_eq!(bob.status, StatusCode::CREATED, "{bob:?}");
+}
+
+#[apply(on_both_databases)]
+async fn registrations_and_requests_for_letters_are_counted_by_address(database: TestDatabase) {
+    let app = throttled(database).await;
+    for number in 0..20 {
+        let registered = register(&app, HOME, &format!("user{number}@example.com")).await;
+        assert_eq!(registered.status, StatusCode::CREATED);
+    }
+    assert_too_many(&register(&app, HOME, ADA).await, 3600);
+    let elsewhere = register(&app, "192.0.2.2", ADA).await;
+    assert_eq!(elsewhere.status, StatusCode::CREATED);
+    for number in 0..21 {
+        let body = json!({"email": format!("nobody{number}@example.com")});
+        let asked = send(&app, HOME, Method::POST, "/password-reset", &body).await;
+        if number < 20 {
+            assert_eq!(asked.status, StatusCode::ACCEPTED);
+        } else {
+            assert_too_many(&asked, 3600);
+        }
+    }
+    app.clock.advance(TimeDelta::hours(1));
+    let registered = register(&app, HOME, "late@example.com").await;
+    assert_eq!(registered.status, StatusCode::CREATED);
+}
+
+#[apply(on_both_databases)]
+async fn tokens_that_are_no_good_are_taken_thirty_times(database: TestDatabase) {
+    let app = throttled(database).await;
+    let ways = [
+        (
+            Method::PUT,
+            "/password-reset",
+            json!({"token": "x", "new_password": PASSWORD}),
+        ),
+        (Method::PUT, "/email-verification", json!({"token": "x"})),
+        (
+            Method::POST,
+            "/email-verification/refusal",
+            json!({"token": "x"}),
+        ),
+    ];
+    for number in 0..33 {
+        let (method, path, body) = &ways[number % ways.len()];
+        let answer = send(&app, HOME, method.clone(), path, body).await;
+        if number < 30 {
+            answer.assert_problem(400, "invalid-token");
+        } else {
+            assert_too_many(&answer, 600);
+        }
+    }
+}
+
+#[apply(on_both_databases)]
+async fn an_address_gets_so_many_letters_and_nobody_is_told_when_it_gets_none(
+    database: TestDatabase,
+) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    app.mail.newest_to(ADA, 1).await;
+    let resets = || {
+        let mails = app.mail.mails().into_iter();
+        mails.filter(|mail| mail.subject == "Choose a new password")
+    };
+    let ask = async |from: &str| {
+        let body = json!({"email": ADA});
+        let asked = send(&app, from, Method::POST, "/password-reset", &body).await;
+        app.letters_are_out().await;
+        asked.without_ids()
+    };
+    let first = ask("198.51.100.1").await;
+    for number in 2..6 {
+        assert_eq!(ask(&format!("198.51.100.{number}")).await, first);
+        assert_eq!(resets().count(), number.min(3));
+    }
+    // The last one that was sent is good.
+    let token = resets().next_back().expect("three").token().to_owned();
+    let body = json!({"token": token, "new_password": PASSWORD});
+    let done = send(&app, HOME, Method::PUT, "/password-reset", &body).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    // The owner, from where she is known, has an allowance of her own.
+    sign_in(&app, HOME, ADA, PASSWORD).await;
+    ask(HOME).await;
+    assert_eq!(resets().count(), 4);
+    // Ten a day.
+    for hour in 1..6 {
+        app.clock.advance(TimeDelta::hours(1));
+        for number in 0..4 {
+            ask(&format!("203.0.113.{number}")).await;
+        }
+        let strangers = (3 + 3 * hour).min(10);
+        assert_eq!(resets().count(), strangers + 1, "{hour}");
+    }
+}
+
+#[apply(once)]
+async fn throttling_can_be_off_on_localhost_alone() {
+    let variables = [
+        ("BIENVENUE_THROTTLE", "off"),
+        ("BIENVENUE_PUBLIC_URL", "https://auth.example.com"),
+    ];
+    let (succeeded, _, complaints) = Program::run(&["serve"], &variables);
+    assert!(!succeeded && complaints.contains("BIENVENUE_THROTTLE can be off only"));
+}
