@@ -1,6 +1,9 @@
 //! Where a request comes from.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Once,
+};
 
 use poem::{
     Addr, FromRequest, Request, RequestBody,
@@ -24,14 +27,31 @@ impl<'a> FromRequest<'a> for Client {
             return Ok(Self(auth::Client::default()));
         };
         let headers = request.headers();
+        let proxies = &Context::of(request).proxies;
+        if headers.contains_key(X_FORWARDED_FOR) && !proxies.contains(peer.ip().to_canonical()) {
+            warn_of_proxy(peer.ip());
+        }
         let user_agent = headers.get(header::USER_AGENT);
         Ok(Self(auth::Client {
-            ip: Some(address(peer.ip(), headers, &Context::of(request).proxies)),
+            ip: Some(address(peer.ip(), headers, proxies)),
             user_agent: user_agent
                 .map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()),
             language: language(headers),
         }))
     }
+}
+
+/// Says, once, that somebody who is not trusted notes from where requests come: either that is made up, or it is a proxy that
+/// the settings don't know, and then all of its clients are taken for one, and throttled as one.
+fn warn_of_proxy(peer: IpAddr) {
+    static WARNING: Once = Once::new();
+    WARNING.call_once(|| {
+        tracing::warn!(
+            %peer,
+            "X-Forwarded-For comes from an address that is not trusted, and is ignored. If this is your proxy, name it in \
+             BIENVENUE_TRUSTED_PROXIES: all its clients are taken for one"
+        );
+    });
 }
 
 /// The address of whoever sent a request, perhaps through proxies, each of which notes from where it came to it. Notes are

@@ -93,6 +93,7 @@ async fn every_link_between_the_documents_leads_somewhere() {
         "docs/frontend.md",
         "docs/letters.md",
         "docs/performance.md",
+        "docs/security.md",
     ] {
         let text = fs::read_to_string(root.join(document)).expect("it is there");
         let folder = root.join(document);

@@ -94,9 +94,18 @@ async fn nothing_changes_until_the_letter_to_the_new_address_is_answered(app: Te
     verify(&app, letter.token(), &session)
         .await
         .assert_problem(400, "invalid-token");
-    // The old address is anybody's.
+    // The old address is anybody's, but not what was mailed to it before; nor is that theirs to delete.
     let again = app.register(ADA, PASSWORD).await;
     assert_eq!(again.status, StatusCode::CREATED);
+    app.letters_are_out().await;
+    let stranger = app.token(ADA, PASSWORD).await;
+    let export = app.get_as(&stranger, "/users/me/export").await;
+    let mails = export.body["mails"].as_array().expect("a list");
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    let kept = app.database.count("outgoing_mails").await;
+    app.delete_as(&stranger, "/users/me").await;
+    // Theirs, and the reset that was mailed to the address, whoever has it.
+    assert_eq!(app.database.count("outgoing_mails").await, kept - 2);
 }
 
 #[apply(on_both_databases)]

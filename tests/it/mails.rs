@@ -1,6 +1,10 @@
 //! Letters, and how they come to arrive.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
@@ -44,6 +48,21 @@ async fn settings_of_mail_that_make_no_sense_stop_the_start() {
             "BIENVENUE_TEMPLATES",
         ),
         ("BIENVENUE_RESET_URL", "reset", "BIENVENUE_RESET_URL"),
+        (
+            "BIENVENUE_RESET_URL",
+            "localhost:3000/reset",
+            "BIENVENUE_RESET_URL must be an https address",
+        ),
+        (
+            "BIENVENUE_VERIFY_URL",
+            "https://app.example.com/#/verify",
+            "BIENVENUE_VERIFY_URL must be an https address",
+        ),
+        (
+            "BIENVENUE_VERIFY_URL",
+            "http://app.example.com/verify",
+            "BIENVENUE_VERIFY_URL must be an https address",
+        ),
         (
             "BIENVENUE_RESET_TOKEN_LIFETIME",
             "0m",
@@ -96,6 +115,7 @@ async fn letters_are_in_the_language_of_the_request(app: TestApp) {
         ("fr;q=0, en;q=0.1", "Confirm your email address"),
         ("de", "Confirm your email address"),
         ("fr;q=NaN, ;;,=", "Confirm your email address"),
+        ("fr ; Q=0.9, en;q=0.8", "Confirmez votre adresse e-mail"),
     ]
     .into_iter()
     .enumerate()
@@ -249,6 +269,97 @@ async fn a_mail_server_that_refuses_everything_for_a_while_loses_no_letter(datab
     let mails = sent(&app, &server, registered).await;
     assert_eq!(mails.len(), registered);
     app.letters_are_out().await;
+}
+
+/// A mail server that takes letters and is silent when somebody takes leave. Counts what it takes.
+async fn silent_at_the_end(port: u16, taken: &AtomicUsize) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("free");
+    let mut connections = Vec::new();
+    loop {
+        let (mut connection, _) = listener.accept().await.expect("somebody connects");
+        let _ = connection.write_all(b"220 test\r\n").await;
+        let mut heard = Vec::new();
+        let mut is_letter = false;
+        while connection
+            .read_buf(&mut heard)
+            .await
+            .is_ok_and(|length| length > 0)
+        {
+            if heard.starts_with(b"QUIT") {
+                break;
+            }
+            if !is_letter && heard.ends_with(b"\r\n") {
+                is_letter = heard.starts_with(b"DATA");
+                let answer = if is_letter { "354 go on" } else { "250 well" };
+                heard.clear();
+                let _ = connection
+                    .write_all(format!("{answer}\r\n").as_bytes())
+                    .await;
+            } else if is_letter && heard.ends_with(b"\r\n.\r\n") {
+                taken.fetch_add(1, Ordering::SeqCst);
+                is_letter = false;
+                heard.clear();
+                let _ = connection.write_all(b"250 taken\r\n").await;
+            }
+        }
+        connections.push(connection);
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_letter_that_was_taken_is_sent_no_more_however_the_server_ends(database: TestDatabase) {
+    let port = SmtpServer::new().port;
+    let app = TestApp::with(
+        database,
+        &["--smtp-url", &format!("smtp://localhost:{port}")],
+    )
+    .await;
+    let taken = AtomicUsize::new(0);
+    let story = async {
+        for number in 0..3 {
+            register_at_once(&app, &format!("user{number}@example.com")).await;
+        }
+        app.letters_are_out().await;
+    };
+    tokio::select! {
+        () = silent_at_the_end(port, &taken) => unreachable!("it goes on for ever"),
+        () = story => {}
+    }
+    assert_eq!(taken.load(Ordering::SeqCst), 3);
+}
+
+#[apply(on_both_databases)]
+async fn what_is_over_is_swept_and_what_waits_for_its_letter_is_not(database: TestDatabase) {
+    // Nothing listens there: no letter gets out.
+    let port = SmtpServer::new().port;
+    let smtp = format!("smtp://localhost:{port}");
+    let app = TestApp::with(
+        database,
+        &["--smtp-url", &smtp, "--registration", "private"],
+    )
+    .await;
+    app.register(ADA, PASSWORD).await;
+    let user = app.auth.register_user("eve@example.com", PASSWORD).await;
+    user.expect("registers");
+    app.post("/password-reset", &json!({"email": "eve@example.com"}))
+        .await;
+    let made = "SELECT 'one' FROM users WHERE reset_token IS NOT NULL";
+    while app.database.sql(made).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    app.clock.advance(TimeDelta::hours(25));
+    while app.auth.sweep_letters().await.expect("sweeps") {}
+    assert!(app.database.sql(made).await.is_none());
+    for table in ["registrations", "email_verifications"] {
+        assert_eq!(app.database.count(table).await, 1, "{table}");
+    }
+    app.clock.advance(TimeDelta::days(3));
+    app.letters_are_out().await;
+    app.clock.advance(TimeDelta::days(3));
+    while app.auth.sweep_letters().await.expect("sweeps") {}
+    for table in ["registrations", "email_verifications", "outgoing_mails"] {
+        assert_eq!(app.database.count(table).await, 0, "{table}");
+    }
 }
 
 #[apply(with_mail_server)]

@@ -67,6 +67,8 @@ async fn open_a_session_of_the_attacker_ends_when_the_owner_resets(app: TestApp)
     let session = app.token(OWNER, ATTACKERS).await;
     reset(&app).await;
     assert!(!app.opens(&session).await);
+    // Nor is the attacker's browser taken for the owner's.
+    assert_eq!(app.database.count("known_clients").await, 0);
     is_the_owners(&app).await;
 }
 

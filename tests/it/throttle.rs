@@ -338,3 +338,18 @@ async fn throttling_can_be_off_on_localhost_alone() {
     let (succeeded, _, complaints) = Program::run(&["serve"], &variables);
     assert!(!succeeded && complaints.contains("BIENVENUE_THROTTLE can be off only"));
 }
+
+#[apply(once)]
+async fn the_log_warns_of_a_proxy_that_the_settings_do_not_know() {
+    let program = Program::start(&[]);
+    let client = reqwest::Client::new();
+    for _ in 0..2 {
+        let request = client.post(format!("{}/sessions", program.url));
+        let request = request.header("x-forwarded-for", "192.0.2.1");
+        let body = json!({"email": ADA, "password": PASSWORD});
+        request.json(&body).send().await.expect("answers");
+    }
+    program.signal("TERM");
+    let (_, log) = program.ended();
+    assert_eq!(log.matches("BIENVENUE_TRUSTED_PROXIES").count(), 1, "{log}");
+}
