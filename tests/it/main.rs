@@ -27,6 +27,7 @@ mod pages;
 mod password;
 mod password_reset;
 mod prehijacking;
+mod properties;
 mod registrations;
 mod running;
 mod schema;

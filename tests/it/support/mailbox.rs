@@ -79,6 +79,13 @@ impl Mailbox {
         })
     }
 
+    /// Throws all letters away.
+    pub fn empty(&self) {
+        for file in fs::read_dir(self.0.path()).into_iter().flatten() {
+            fs::remove_file(file.expect("a file").path()).expect("it was there");
+        }
+    }
+
     /// Waits for the letter of this number, and returns it.
     pub async fn mail(&self, number: usize) -> Mail {
         let mails = wait_for(number, || self.mails()).await;
