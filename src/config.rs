@@ -278,6 +278,15 @@ pub struct PasswordSettings {
         value_parser = RangedU64ValueParser::<u32>::new().range(4..=15)
     )]
     pub bcrypt_cost: u32,
+    /// How many password hashes a core runs interleaved, which does a multiple of one after the other; 1 is one at a time
+    #[arg(
+        id = "BIENVENUE_HASHING_LANES",
+        long = "hashing-lanes",
+        env = "BIENVENUE_HASHING_LANES",
+        default_value_t = 5,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=8)
+    )]
+    pub hashing_lanes: usize,
     /// The fewest characters of a password
     #[arg(
         id = "BIENVENUE_PASSWORD_MIN_LENGTH",

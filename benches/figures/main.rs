@@ -11,6 +11,7 @@
 )]
 
 mod bare;
+mod hashing;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres;
@@ -37,7 +38,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 12] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -48,6 +49,8 @@ const FIGURES: [Figure; 10] = [
     ("memory-of-checks", sessions::memory),
     ("storm", sessions::storm),
     ("secrecy", secrecy::secrecy),
+    ("lanes", hashing::lanes),
+    ("sign-ins", hashing::sign_ins),
 ];
 
 fn main() -> Result<()> {

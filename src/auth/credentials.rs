@@ -1,11 +1,10 @@
 //! Passwords of users: compared with what is stored of them, in the same time whoever it is.
 
-use std::convert::Infallible;
-
 use entity::user;
 
 use super::{
-    Auth, Client, DbError, HashingError, ThrottleError,
+    Auth, Client, DbError, HashingError, ThrottleError, WeakPassword,
+    hashing::Place,
     password::{self, Password, PasswordHash, StoredHash},
 };
 use crate::db::Transaction;
@@ -126,6 +125,21 @@ impl Auth {
         Ok(None)
     }
 
+    /// Judges whether a new password is hard enough to guess for somebody who knows the address, and gives it back if so.
+    pub(super) async fn judge(
+        &self,
+        place: &Place,
+        password: Password,
+        address: &str,
+    ) -> Result<Result<Password, WeakPassword>, HashingError> {
+        let (policy, address) = (self.policy, address.to_owned());
+        let judge = move || {
+            let verdict = password.check_guessability(policy, &address);
+            verdict.map(|()| password)
+        };
+        place.run(judge).await
+    }
+
     /// Compares a password with a hash. A refusal takes the time of one hash, whatever either was, and if there is none.
     async fn verify(
         &self,
@@ -137,19 +151,14 @@ impl Auth {
         let work = stored
             .as_ref()
             .map_or(cost, |stored| stored.cost().max(cost));
-        let Ok(verdict) = self
-            .hashing
-            .run(work, move || {
-                let is_right = password::verify(password.as_ref(), stored.as_ref(), cost);
-                let is_current = stored.is_some_and(|stored| stored.is_current(cost));
-                let rehashed = password.filter(|_| is_right && !is_current);
-                Ok::<_, Infallible>(Verdict {
-                    is_right,
-                    rehashed: rehashed.and_then(|password| password::hash(&password, cost).ok()),
-                })
-            })
-            .await?;
-        Ok(verdict)
+        let place = self.hashing.place(work)?;
+        let is_right = password::verify(&place, password.as_ref(), stored.as_ref(), cost).await?;
+        let is_current = stored.is_some_and(|stored| stored.is_current(cost));
+        let rehashed = match password.filter(|_| is_right && !is_current) {
+            Some(password) => Some(password::hash(&place, &password, cost).await?),
+            None => None,
+        };
+        Ok(Verdict { is_right, rehashed })
     }
 }
 

@@ -27,7 +27,7 @@ pub use email_verification::{
     ChangeEmailError, RefuseError, RequestVerificationError, VerifyEmailError,
 };
 pub use export::Export;
-pub use hashing::HashingError;
+pub use hashing::{HashingCounters, HashingError};
 pub use known_clients::Client;
 pub use mails::{DueLetter, Language, Letter, LetterKind};
 pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
@@ -58,6 +58,8 @@ pub struct Policy {
     pub registration: RegistrationMode,
     /// The cost of a password hash: 2 to the power of it rounds of bcrypt.
     pub bcrypt_cost: u32,
+    /// How many hashes a core runs interleaved: 1 to 8, and more is taken for that.
+    pub hashing_lanes: usize,
     /// The fewest characters of a password.
     pub password_min_length: usize,
     /// How hard a password must be to guess: zxcvbn's scale from 0 (asks for nothing) to 4.
@@ -95,6 +97,7 @@ impl Default for Policy {
         Self {
             registration: RegistrationMode::Open,
             bcrypt_cost: 12,
+            hashing_lanes: 5,
             password_min_length: 8,
             password_min_score: 3,
             session_idle: Duration::from_hours(7 * 24),
@@ -111,6 +114,7 @@ impl From<&Settings> for Policy {
         Self {
             registration: settings.registration,
             bcrypt_cost: settings.password.bcrypt_cost,
+            hashing_lanes: settings.password.hashing_lanes,
             password_min_length: settings.password.min_length,
             password_min_score: settings.password.min_score,
             session_idle: settings.session.idle,
@@ -143,10 +147,16 @@ impl Auth {
         Auth {
             db,
             policy,
-            hashing: Arc::new(HashingThreads::start()),
+            hashing: Arc::new(HashingThreads::start(policy.hashing_lanes)),
             last_seen: LastSeen::default(),
             posted: Arc::new(Notify::new()),
         }
+    }
+
+    /// How the threads that hash passwords are doing.
+    #[must_use]
+    pub fn hashing_counters(&self) -> HashingCounters {
+        self.hashing.counters()
     }
 
     /// Whether the service can do its work: the database answers, and every migration that this binary

@@ -1,6 +1,6 @@
 //! Passwords: what is one, which are good enough, and their hashes.
 
-use std::{fmt, hint::black_box};
+use std::fmt;
 
 use base64::{
     Engine as _, alphabet,
@@ -9,14 +9,16 @@ use base64::{
         general_purpose::{NO_PAD, STANDARD},
     },
 };
-use bcrypt::{HashParts, Version};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 use zxcvbn::zxcvbn;
 
-use super::Policy;
+use super::{
+    HashingError, Policy,
+    hashing::{Chain, Digest, Hash, Place},
+};
 
 /// The longest password, in bytes: long for a person, short for a hash function.
 const LONGEST: usize = 1024;
@@ -164,19 +166,57 @@ impl fmt::Debug for PasswordHash {
 /// # Panics
 /// When the system has no random numbers.
 pub fn hash_password(password: &str, cost: u32) -> Result<PasswordHash, PasswordError> {
-    hash(&Password::parse(password)?, cost)
+    let password = Password::parse(password)?;
+    let salt = random_salt();
+    let input = password.input(&salt);
+    let digest = bcrypt_alone(&input, cost, salt).ok_or(PasswordError::Cost(cost))?;
+    Ok(PasswordHash::of(&password, cost, salt, &digest))
 }
 
-pub(crate) fn hash(password: &Password, cost: u32) -> Result<PasswordHash, PasswordError> {
+/// The same on hashing threads, in the place of somebody who has one.
+pub(crate) async fn hash(
+    place: &Place,
+    password: &Password,
+    cost: u32,
+) -> Result<PasswordHash, HashingError> {
     let salt = random_salt();
-    Ok(PasswordHash(if password.0.len() <= BCRYPT_SEES {
-        bcrypt(password.0.as_bytes(), cost, salt)?.format_for_version(Version::TwoB)
-    } else {
-        let salt_text = BCRYPT_BASE64.encode(salt);
-        let prehash = Prehash::Keyed.of(password, &salt_text);
-        let digest = digest(&bcrypt(prehash.as_bytes(), cost, salt)?);
-        format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt_text}${digest}")
-    }))
+    let input = password.input(&salt);
+    let chain = Chain::of(Hash {
+        cost,
+        salt,
+        password: input,
+    });
+    let digest = place.hash(chain).await?;
+    Ok(PasswordHash::of(password, cost, salt, &digest))
+}
+
+impl PasswordHash {
+    /// Writes a hash that [`Password::input`] became.
+    fn of(password: &Password, cost: u32, salt: [u8; 16], digest: &Digest) -> Self {
+        let (salt, digest) = (BCRYPT_BASE64.encode(salt), BCRYPT_BASE64.encode(digest));
+        Self(if password.is_short() {
+            format!("$2b${cost:02}${salt}{digest}")
+        } else {
+            format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt}${digest}")
+        })
+    }
+}
+
+impl Password {
+    /// Whether bcrypt sees all of it.
+    fn is_short(&self) -> bool {
+        self.0.len() <= BCRYPT_SEES
+    }
+
+    /// What bcrypt is given for a new hash.
+    fn input(&self, salt: &[u8; 16]) -> Zeroizing<Vec<u8>> {
+        let prehash = if self.is_short() {
+            Prehash::None
+        } else {
+            Prehash::Keyed
+        };
+        prehash.of(self, &BCRYPT_BASE64.encode(salt))
+    }
 }
 
 fn random_salt() -> [u8; 16] {
@@ -185,15 +225,11 @@ fn random_salt() -> [u8; 16] {
     salt
 }
 
-/// bcrypt of the first 72 bytes. (The crate's plainer function refuses 72.)
-fn bcrypt(bytes: &[u8], cost: u32, salt: [u8; 16]) -> Result<HashParts, PasswordError> {
-    bcrypt::hash_with_salt(bytes, cost, salt).map_err(|_| PasswordError::Cost(cost))
-}
-
-/// The digest of a hash, as text.
-fn digest(hash: &HashParts) -> String {
-    let mut text = hash.to_string();
-    text.split_off(text.len() - DIGEST_LENGTH)
+/// bcrypt of the first 72 bytes by the crate, on the thread that asks; nothing where bcrypt knows no such cost.
+pub(crate) fn bcrypt_alone(bytes: &[u8], cost: u32, salt: [u8; 16]) -> Option<Digest> {
+    let text = bcrypt::hash_with_salt(bytes, cost, salt).ok()?.to_string();
+    let digest = text.get(text.len().checked_sub(DIGEST_LENGTH)?..)?;
+    BCRYPT_BASE64.decode(digest).ok()?.try_into().ok()
 }
 
 /// What bcrypt is given instead of the password, so that all of it counts.
@@ -210,9 +246,9 @@ enum Prehash {
 }
 
 impl Prehash {
-    fn of(self, password: &Password, salt_text: &str) -> Zeroizing<String> {
+    fn of(self, password: &Password, salt_text: &str) -> Zeroizing<Vec<u8>> {
         let mut digest = match self {
-            Self::None => return password.0.clone(),
+            Self::None => return Zeroizing::new(password.0.as_bytes().to_vec()),
             Self::Plain => Sha256::digest(password.0.as_bytes()),
             Self::Keyed => {
                 let mut hmac = Hmac::<Sha256>::new_from_slice(salt_text.as_bytes())
@@ -221,7 +257,7 @@ impl Prehash {
                 hmac.finalize().into_bytes()
             }
         };
-        let text = Zeroizing::new(STANDARD.encode(digest));
+        let text = Zeroizing::new(STANDARD.encode(digest).into_bytes());
         digest.zeroize();
         text
     }
@@ -277,18 +313,6 @@ impl StoredHash {
     pub(crate) fn is_current(&self, cost: u32) -> bool {
         self.cost == cost && self.prehash != Prehash::Plain
     }
-
-    /// Whether it is of this password. Takes as long whether it is or not.
-    fn is_of(&self, password: &Password) -> bool {
-        let bytes = self.prehash.of(password, &self.salt_text);
-        let Ok(hash) = bcrypt(bytes.as_bytes(), self.cost, self.salt) else {
-            return false;
-        };
-        let found = BCRYPT_BASE64.decode(digest(&hash)).unwrap_or_default();
-        // Of a longer password bcrypt saw the beginning alone: another could have the same.
-        let is_whole = bytes.len() <= BCRYPT_SEES;
-        is_whole & bool::from(found.ct_eq(&self.digest))
-    }
 }
 
 fn is_version(text: &str) -> bool {
@@ -297,24 +321,39 @@ fn is_version(text: &str) -> bool {
 
 /// Whether this is the password of which there is a hash. A refusal takes as long as one hash at `cost`, also where there
 /// is no hash, or no password that anybody could have; or as long as the stored hash takes, if that is longer.
-pub(crate) fn verify(password: Option<&Password>, stored: Option<&StoredHash>, cost: u32) -> bool {
-    let (Some(password), Some(stored)) = (password, stored) else {
-        burn(password, cost);
-        return false;
+pub(crate) async fn verify(
+    place: &Place,
+    password: Option<&Password>,
+    stored: Option<&StoredHash>,
+    cost: u32,
+) -> Result<bool, HashingError> {
+    let bytes = || {
+        let bytes = password.map_or(&b""[..], |password| password.0.as_bytes());
+        Zeroizing::new(bytes.to_vec())
     };
-    let is_right = stored.is_of(password);
-    if !is_right {
-        // A hash at each cost from the stored one to the last below `cost`: with the one above, exactly one at `cost`.
-        for cost in stored.cost..cost {
-            burn(Some(password), cost);
-        }
-    }
-    is_right
-}
-
-/// Does the work of a hash, for nothing but the time that it takes.
-fn burn(password: Option<&Password>, cost: u32) {
-    let bytes = password.map_or(&b""[..], |password| password.0.as_bytes());
     // With a salt that nobody knows before, no password can be the one that matches; and nobody asks.
-    let _ = black_box(bcrypt(bytes, cost, random_salt()));
+    let for_nothing = |cost| Hash {
+        cost,
+        salt: random_salt(),
+        password: bytes(),
+    };
+    let (Some(password), Some(stored)) = (password, stored) else {
+        place.hash(Chain::of(for_nothing(cost))).await?;
+        return Ok(false);
+    };
+    let input = stored.prehash.of(password, &stored.salt_text);
+    // Of a longer password bcrypt saw the beginning alone: another could have the same.
+    let is_whole = input.len() <= BCRYPT_SEES;
+    let chain = Chain {
+        first: Hash {
+            cost: stored.cost,
+            salt: stored.salt,
+            password: input,
+        },
+        expected: is_whole.then_some(stored.digest),
+        // A hash at each cost from the stored one to the last below `cost`: with the one above, exactly one at `cost`.
+        then: (stored.cost..cost).map(for_nothing).collect(),
+    };
+    let digest = place.hash(chain).await?;
+    Ok(is_whole & bool::from(digest.ct_eq(&stored.digest)))
 }

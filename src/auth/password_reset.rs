@@ -125,13 +125,11 @@ impl Auth {
         }
         let password = Password::parse(new_password)?;
         password.check_length(self.policy)?;
+        let cost = self.policy.bcrypt_cost;
         let hash = {
-            let (policy, address) = (self.policy, user.email.clone());
-            let hash = move || -> Result<_, ResetPasswordError> {
-                password.check_guessability(policy, &address)?;
-                Ok(password::hash(&password, policy.bcrypt_cost)?)
-            };
-            self.hashing.run(self.policy.bcrypt_cost, hash).await??
+            let place = self.hashing.place(cost)?;
+            let password = self.judge(&place, password, &user.email).await??;
+            password::hash(&place, &password, cost).await?
         };
         let tx = self.db.begin().await?;
         let user = tx.lock_user(user.id).await?;

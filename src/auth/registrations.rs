@@ -176,12 +176,10 @@ impl Auth {
         email: &Email,
         password: Password,
     ) -> Result<PasswordHash, RegisterError> {
-        let (policy, email) = (self.policy, email.clone());
-        let hash = move || -> Result<_, RegisterError> {
-            password.check_guessability(policy, email.as_str())?;
-            Ok(password::hash(&password, policy.bcrypt_cost)?)
-        };
-        self.hashing.run(self.policy.bcrypt_cost, hash).await?
+        let cost = self.policy.bcrypt_cost;
+        let place = self.hashing.place(cost)?;
+        let password = self.judge(&place, password, email.as_str()).await??;
+        Ok(password::hash(&place, &password, cost).await?)
     }
 
     /// Makes a registration an account, for whoever has both the letter and the password that was given with it.

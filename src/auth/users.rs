@@ -137,17 +137,14 @@ impl Auth {
         let current = Password::parse(current_password).ok();
         let new = Password::parse(new_password)?;
         let stored = stored_hash(user);
-        let (policy, address) = (self.policy, user.email.clone());
-        let cost = policy.bcrypt_cost;
-        let job = move || {
-            if !password::verify(current.as_ref(), stored.as_ref(), cost) {
-                return Err(ChangePasswordError::WrongPassword);
-            }
-            new.check_guessability(policy, &address)?;
-            Ok(password::hash(&new, cost)?)
-        };
+        let cost = self.policy.bcrypt_cost;
         // Two hashes: as much as one of the next cost.
-        self.hashing.run(cost + 1, job).await?
+        let place = self.hashing.place(cost + 1)?;
+        if !password::verify(&place, current.as_ref(), stored.as_ref(), cost).await? {
+            return Err(ChangePasswordError::WrongPassword);
+        }
+        let new = self.judge(&place, new, &user.email).await??;
+        Ok(password::hash(&place, &new, cost).await?)
     }
 
     /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.
