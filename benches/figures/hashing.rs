@@ -157,6 +157,6 @@ fn signing_in(service: &Service, clients: usize) -> Result<(f64, f64, f64)> {
         return Err("nobody was signed in".into());
     }
     // Those that were under way at the end are counted, as are those at its beginning.
-    let rate = times.len() as f64 / (begun.elapsed() - warm_up).as_secs_f64();
+    let rate = times.len() as f64 / begun.elapsed().saturating_sub(warm_up).as_secs_f64();
     Ok((rate, times[times.len() / 2], times[times.len() * 95 / 100]))
 }
