@@ -16,6 +16,7 @@ mod db;
 mod email;
 mod email_change;
 mod email_verification;
+mod faults;
 mod frontend;
 mod known_clients;
 mod mails;

@@ -10,11 +10,11 @@ use crate::support::{TestApp, TestDatabase, on_both_databases};
 
 #[apply(on_both_databases)]
 async fn registrations_that_would_wait_too_long_are_turned_away_at_once(database: TestDatabase) {
-    // 0.3 s of work each: a hundred are half a minute for a core.
+    // 0.3 s of work each, several at once: three hundred are half a minute for a core.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = TestApp::with(database, &["--bcrypt-cost", "12"]).await;
     let quiet = median_of_root(&app).await;
-    let flood = (0..100 * cores).map(|number| {
+    let flood = (0..300 * cores).map(|number| {
         let app = &app;
         async move {
             let begun = Instant::now();
@@ -61,6 +61,67 @@ async fn registrations_that_would_wait_too_long_are_turned_away_at_once(database
 }
 
 /// How long the root takes to answer.
+#[apply(on_both_databases)]
+async fn who_has_gone_gives_up_the_place_and_the_lane(database: TestDatabase) {
+    // A hash takes a third of a second: nobody is done before they are gone.
+    let app = TestApp::with(database, &["--bcrypt-cost", "12"]).await;
+    let going = (0..30).map(|number| {
+        let email = format!("user{number}@example.com");
+        let app = &app;
+        async move { app.sign_in(&email, "correct horse battery").await }
+    });
+    let all = join_all(going);
+    let begun = async {
+        while app.auth.hashing_counters().running == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = all => panic!("they are done"),
+        () = begun => {}
+    }
+    let left = || {
+        let counters = app.auth.hashing_counters();
+        counters.running + counters.queued
+    };
+    while left() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(app.auth.hashing_counters().done < 30);
+    // The next is served as if they had never been there.
+    let next = app.sign_in("ada@example.com", "correct horse battery");
+    next.await.assert_problem(401, "invalid-credentials");
+}
+
+#[apply(on_both_databases)]
+async fn however_many_lanes_there_are_sign_ins_at_once_are_all_judged_rightly(
+    database: TestDatabase,
+) {
+    for lanes in ["1", "3", "8"] {
+        let url = TestDatabase::at(database.url.clone());
+        let app = TestApp::with(url, &["--hashing-lanes", lanes, "--bcrypt-cost", "6"]).await;
+        let email = format!("lanes{lanes}@example.com");
+        app.register(&email, "correct horse battery").await;
+        let sign_ins = (0..40).map(|number| {
+            let (app, email) = (&app, &email);
+            let password = if number % 2 == 0 {
+                "correct horse battery"
+            } else {
+                "incorrect donkey charger"
+            };
+            async move { app.sign_in(email, password).await }
+        });
+        for (number, answer) in join_all(sign_ins).await.into_iter().enumerate() {
+            let status = if number % 2 == 0 { 201 } else { 401 };
+            assert_eq!(answer.status, status, "{lanes}: {answer:?}");
+        }
+        let counters = app.auth.hashing_counters();
+        assert_eq!((counters.queued, counters.running), (0, 0));
+        assert_eq!(counters.done, 41);
+        app.stop().await;
+    }
+}
+
 async fn median_of_root(app: &TestApp) -> Duration {
     let mut times = Vec::new();
     for _ in 0..101 {

@@ -12,8 +12,12 @@ use proptest::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
-use crate::support::{Answer, TestApp, on_both_databases, once};
+use crate::support::{Answer, Program, TestApp, TestDatabase, on_both_databases, once};
 
 #[apply(once)]
 async fn the_form_of_an_address_is_final() {
@@ -211,7 +215,7 @@ impl Person<'_> {
 
 #[apply(on_both_databases)]
 async fn whatever_the_attacker_does_an_address_that_the_owner_proved_is_the_owners(
-    database: crate::support::TestDatabase,
+    database: TestDatabase,
 ) {
     let mut runner = TestRunner::deterministic();
     let app = TestApp::with(database, &[]).await;
@@ -259,4 +263,65 @@ async fn whatever_the_attacker_does_an_address_that_the_owner_proved_is_the_owne
         }
         app.mail.empty();
     }
+}
+
+/// Requests of which each is right, but for what is done to it.
+const REQUESTS: [&str; 4] = [
+    "POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
+     Content-Length: 60\r\n\r\n{\"email\": \"a@example.com\", \"password\": \"correct horse batte\"}",
+    "POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
+     Transfer-Encoding: chunked\r\n\r\n1a\r\n{\"email\": \"a@example.com\", \r\n0d\r\n\"password\": 1}\r\n0\r\n\r\n",
+    "GET /sessions/current HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bienvenue_session_x\r\n\
+     Cookie: session=bienvenue_session_x; a=b\r\nX-Forwarded-For: 192.0.2.1, 10.0.0.1\r\nConnection: close\r\n\r\n",
+    "PUT /email-verification HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:8000\r\nAccept-Language: fr;q=0.5\r\n\
+     Content-Type: application/json\r\nConnection: close\r\nContent-Length: 48\r\n\r\n\
+     {\"token\": \"bienvenue_verification_AAAAAAAAAAAAA\"}",
+];
+
+/// Bytes that mean something to somebody.
+const BYTES: [u8; 16] = *b"\0\r\n\t \"%:;,{}\\\x7f\x80\xff";
+
+#[apply(once)]
+async fn five_thousand_requests_that_are_damaged_harm_nobody() {
+    let program = Program::start(&[]);
+    let damage = (
+        0..REQUESTS.len(),
+        vec((any::<u16>(), 0..4u8, select(BYTES.to_vec())), 1..6),
+    );
+    let mut runner = TestRunner::deterministic();
+    let mut before = 0;
+    for number in 0..5000 {
+        let (which, changes) = damage.new_tree(&mut runner).expect("some").current();
+        let mut request = REQUESTS[which].as_bytes().to_vec();
+        for (place, how, byte) in changes {
+            let place = usize::from(place) % request.len().max(1);
+            match how {
+                0 => request[place] = byte,
+                1 => request.insert(place, byte),
+                2 if request.len() > 1 => drop(request.remove(place)),
+                _ => request.truncate(place.max(1)),
+            }
+        }
+        let address = program.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        let mut answer = Vec::new();
+        // It may be answered, and closed, before it is read to its end.
+        let _ = stream.write_all(&request).await;
+        let _ = stream.shutdown().await;
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            !answer.starts_with("HTTP/1.1 5"),
+            "{}: {answer}",
+            String::from_utf8_lossy(&request)
+        );
+        if number == 1000 {
+            before = program.most_memory();
+        }
+    }
+    let grown = program.most_memory() - before;
+    assert!(grown < 10 * 1024 * 1024, "grew by {grown} bytes");
+    program.signal("TERM");
+    let (status, log) = program.ended();
+    assert!(status.success() && !log.contains("panic"), "{log}");
 }

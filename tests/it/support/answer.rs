@@ -15,15 +15,21 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(response: reqwest::Response) -> Self {
+        let whole = Self::of_whole(response).await;
+        whole.expect("the whole body arrives")
+    }
+
+    /// The same, if the whole body arrives.
+    pub async fn of_whole(response: reqwest::Response) -> Option<Self> {
         let status = response.status();
         let headers = response.headers().clone();
-        let body = response.bytes().await.expect("the whole body arrives");
+        let body = response.bytes().await.ok()?;
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Self {
+        Some(Self {
             status,
             headers,
             body,
-        }
+        })
     }
 
     /// The text of a header, empty where it is not there.

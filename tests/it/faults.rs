@@ -1,0 +1,186 @@
+//! The service and its database are killed, over and over, under writers who note what they were promised.
+
+use std::{
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use macro_rules_attribute::apply;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Postgres, Program, TestDatabase, on_both_databases, on_own_postgres};
+
+const WRITERS: usize = 20;
+const PASSWORD: &str = "correct horse battery";
+
+/// How often something is killed. `FAULTS=50` for the figure of docs/security.md.
+fn kills() -> usize {
+    let set = std::env::var("FAULTS").ok();
+    set.map_or(8, |number| number.parse().expect("FAULTS is a number"))
+}
+
+/// What was acknowledged.
+#[derive(Default)]
+struct Ledger {
+    accounts: Vec<String>,
+    live: Vec<String>,
+    ended: Vec<String>,
+}
+
+/// Writers, and where they find the service at the moment.
+struct Writers {
+    url: RwLock<String>,
+    ledger: Mutex<Ledger>,
+    is_over: AtomicBool,
+}
+
+impl Writers {
+    fn start(url: &str) -> (Arc<Self>, Vec<tokio::task::JoinHandle<()>>) {
+        let writers = Arc::new(Self {
+            url: RwLock::new(url.to_owned()),
+            ledger: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        });
+        let tasks = (0..WRITERS).map(|number| {
+            let writers = Arc::clone(&writers);
+            tokio::spawn(async move { writers.write(number).await })
+        });
+        let tasks = tasks.collect();
+        (writers, tasks)
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> Option<Answer> {
+        let url = self.url.read().expect("nobody panics").clone();
+        let request = client.request(method, format!("{url}{path}"));
+        let sent = request.bearer_auth(token).json(body).send().await.ok()?;
+        Answer::of_whole(sent).await
+    }
+
+    /// Registers, signs in twice and out once, again and again; what is not acknowledged is not promised.
+    async fn write(&self, writer: usize) {
+        let client = Client::new();
+        for number in 0.. {
+            if self.is_over.load(Ordering::SeqCst) {
+                return;
+            }
+            // Whoever meets a service that is gone looks for it again a little later.
+            if self.write_one(&client, writer, number).await.is_none() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    async fn write_one(&self, client: &Client, writer: usize, number: u32) -> Option<()> {
+        let email = format!("{writer}.{number}@example.com");
+        let body = json!({"email": email, "password": PASSWORD});
+        let registered = self.send(client, Method::POST, "/users", "", &body).await?;
+        if registered.status != StatusCode::CREATED {
+            return None;
+        }
+        let ledger = || self.ledger.lock().expect("nobody panics");
+        ledger().accounts.push(email.clone());
+        let body = json!({"email": email, "password": PASSWORD, "delivery": "token"});
+        let mut tokens = Vec::new();
+        for _ in 0..2 {
+            let answer = self
+                .send(client, Method::POST, "/sessions", "", &body)
+                .await?;
+            tokens.push(answer.body["token"].as_str()?.to_owned());
+        }
+        let ended = tokens.pop()?;
+        ledger().live.extend(tokens);
+        let out = Method::DELETE;
+        let answer = self
+            .send(client, out, "/sessions/current", &ended, &json!({}))
+            .await?;
+        if answer.status == StatusCode::NO_CONTENT {
+            ledger().ended.push(ended);
+        }
+        Some(())
+    }
+
+    /// Waits until so many more accounts were promised.
+    async fn go_on(&self, more: usize) {
+        let count = || self.ledger.lock().expect("nobody panics").accounts.len();
+        let enough = count() + more;
+        while count() < enough {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Checks that everything that was promised is so.
+    async fn audit(&self) {
+        let ledger = std::mem::take(&mut *self.ledger.lock().expect("nobody panics"));
+        assert!(!ledger.live.is_empty() && !ledger.ended.is_empty());
+        let client = Client::new();
+        for email in &ledger.accounts {
+            let body = json!({"email": email, "password": PASSWORD});
+            let answer = self
+                .send(&client, Method::POST, "/sessions", "", &body)
+                .await;
+            let answer = answer.expect("it serves");
+            assert_eq!(answer.status, StatusCode::CREATED, "{email}: {answer:?}");
+        }
+        for (tokens, status) in [(&ledger.live, 200), (&ledger.ended, 401)] {
+            for token in tokens {
+                let answer = self
+                    .send(&client, Method::GET, "/users/me", token, &json!({}))
+                    .await;
+                assert_eq!(answer.expect("it serves").status, status);
+            }
+        }
+    }
+}
+
+#[apply(on_both_databases)]
+async fn nothing_promised_is_lost_and_nothing_ended_lives_when_the_service_is_killed(
+    database: TestDatabase,
+) {
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let mut program = Program::start(&variables);
+    let (writers, tasks) = Writers::start(&program.url);
+    for kill in 0..kills() {
+        writers.go_on(3 + kill * 7 % 11).await;
+        program.signal("KILL");
+        program.ended();
+        program = Program::start(&variables);
+        program
+            .url
+            .clone_into(&mut writers.url.write().expect("nobody panics"));
+    }
+    writers.go_on(1).await;
+    writers.is_over.store(true, Ordering::SeqCst);
+    join_all(tasks).await;
+    writers.audit().await;
+}
+
+#[apply(on_own_postgres)]
+async fn nothing_promised_is_lost_and_nothing_ended_lives_when_postgres_is_killed(
+    server: Postgres,
+) {
+    let mut server = server;
+    let url = server.url("postgres");
+    let program = Program::start(&[("DATABASE_URL", &url)]);
+    let (writers, tasks) = Writers::start(&program.url);
+    for kill in 0..kills() {
+        writers.go_on(3 + kill * 7 % 11).await;
+        server.stop();
+        server.resume();
+    }
+    writers.go_on(1).await;
+    writers.is_over.store(true, Ordering::SeqCst);
+    join_all(tasks).await;
+    writers.audit().await;
+}
