@@ -13,7 +13,7 @@ use bcrypt_lanes::Lanes;
 
 use crate::{
     ROUNDS, Result, bcrypt_alone, median,
-    service::{Connection, Service},
+    service::{Answer, Connection, Service},
 };
 
 const TEXT: &str = "correct horse battery";
@@ -106,9 +106,9 @@ const HEAD: &str = "HTTP/1.1\r\nContent-Type: application/json";
 fn register(service: &Service) -> Result<()> {
     let mut connection = Connection::open(service)?;
     for client in 0..100 {
-        let (status, _) = connection.send(&format!("POST /users {HEAD}"), &credentials(client))?;
-        if status != 201 {
-            return Err(format!("registering: {status}").into());
+        let answer = connection.send(&format!("POST /users {HEAD}"), &credentials(client))?;
+        if answer.status != 201 {
+            return Err(format!("registering: {}", answer.status).into());
         }
     }
     Ok(())
@@ -136,11 +136,15 @@ fn signing_in(service: &Service, clients: usize) -> Result<(f64, f64, f64)> {
                     let answer =
                         connection.send(&format!("POST /sessions {HEAD}"), &credentials(client));
                     match answer {
-                        Ok((201, _)) if begun.elapsed() > warm_up => {
+                        Ok(Answer { status: 201, .. }) if begun.elapsed() > warm_up => {
                             let took = sent.elapsed().as_secs_f64() * 1e3;
                             times.lock().expect("nobody panics").push(took);
                         }
-                        Ok((503, Some(wait))) => thread::sleep(wait),
+                        Ok(Answer {
+                            status: 503,
+                            retry_after: Some(wait),
+                            ..
+                        }) => thread::sleep(wait),
                         Ok(_) => {}
                         Err(_) => return,
                     }

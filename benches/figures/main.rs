@@ -12,6 +12,7 @@
 
 mod bare;
 mod hashing;
+mod long_life;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres;
@@ -38,7 +39,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 13] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -51,6 +52,7 @@ const FIGURES: [Figure; 12] = [
     ("secrecy", secrecy::secrecy),
     ("lanes", hashing::lanes),
     ("sign-ins", hashing::sign_ins),
+    ("long-life", long_life::long_life),
 ];
 
 fn main() -> Result<()> {

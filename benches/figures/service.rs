@@ -86,6 +86,11 @@ impl Service {
         Ok(kibibytes.ok_or("Linux tells")?.parse::<f64>()? / 1024.0)
     }
 
+    /// How many files and connections it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.count())
+    }
+
     /// Requests a second that wrk gets answered, from so many connections for so many seconds. The script may take
     /// arguments.
     pub fn under_wrk(&self, connections: u32, seconds: u32, script: &[&str]) -> Result<f64> {
@@ -128,6 +133,13 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
+/// An answer: its status, when to try again, and what is in it.
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
 /// One client's connection, on which it sends one request after another.
 pub struct Connection(BufReader<TcpStream>);
 
@@ -138,13 +150,13 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Sends a request, and returns the status of the answer and when to try again.
-    pub fn send(&mut self, head: &str, body: &str) -> Result<(u16, Option<Duration>)> {
+    /// Sends a request, and waits for the end of its answer.
+    pub fn send(&mut self, head: &str, body: &str) -> Result<Answer> {
         let length = body.len();
         let request =
             format!("{head}\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}");
         self.0.get_mut().write_all(request.as_bytes())?;
-        let (mut status, mut length, mut retry) = (None, 0, None);
+        let (mut status, mut length, mut retry_after) = (None, 0, None);
         loop {
             let mut line = String::new();
             if self.0.read_line(&mut line)? == 0 {
@@ -159,11 +171,15 @@ impl Connection {
             } else if let Some(number) = line.strip_prefix("content-length: ") {
                 length = number.parse()?;
             } else if let Some(seconds) = line.strip_prefix("retry-after: ") {
-                retry = Some(Duration::from_secs(seconds.parse()?));
+                retry_after = Some(Duration::from_secs(seconds.parse()?));
             }
         }
         let mut body = vec![0; length];
         self.0.read_exact(&mut body)?;
-        Ok((status.ok_or("no status")?, retry))
+        Ok(Answer {
+            status: status.ok_or("no status")?,
+            retry_after,
+            body,
+        })
     }
 }

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use crate::{
     ROUNDS, Result, bcrypt_alone, median,
     postgres::Postgres,
-    service::{Connection, Service},
+    service::{Answer, Connection, Service},
 };
 
 const CHECKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checks.lua");
@@ -32,13 +32,13 @@ const PASSWORD: &str = "correct horse battery";
 const TOKENS: usize = 4_000;
 
 /// Both databases, each a throwaway one, and a file with tokens for each.
-struct Databases {
-    folder: TempDir,
+pub struct Databases {
+    pub folder: TempDir,
     postgres: Postgres,
 }
 
 impl Databases {
-    fn start() -> Result<Self> {
+    pub fn start() -> Result<Self> {
         Ok(Self {
             folder: tempfile::tempdir()?,
             postgres: Postgres::start()
@@ -47,7 +47,7 @@ impl Databases {
     }
 
     /// A name for people, and a URL of a database of this name.
-    fn urls(&self, name: &str) -> Result<[(&'static str, String); 2]> {
+    pub fn urls(&self, name: &str) -> Result<[(&'static str, String); 2]> {
         runtime()?.block_on(async {
             let admin = Database::connect(self.postgres.url("postgres")).await?;
             admin
@@ -221,10 +221,14 @@ impl Storm {
         while !self.is_over.load(Relaxed) {
             let begun = Instant::now();
             match connection.send(head, &body) {
-                Ok((201, _)) => {
+                Ok(Answer { status: 201, .. }) => {
                     self.done.fetch_add(1, Relaxed);
                 }
-                Ok((503, Some(wait))) => {
+                Ok(Answer {
+                    status: 503,
+                    retry_after: Some(wait),
+                    ..
+                }) => {
                     let took = usize::try_from(begun.elapsed().as_millis()).unwrap_or(usize::MAX);
                     self.slowest_refusal_ms.fetch_max(took, Relaxed);
                     thread::sleep(wait);
@@ -246,7 +250,7 @@ fn percentile_of_checks(service: &Service, tokens: &[String]) -> Result<f64> {
         }
         let head = format!("GET /sessions/current HTTP/1.1\r\nAuthorization: Bearer {token}");
         let sent = Instant::now();
-        let (status, _) = connection.send(&head, "")?;
+        let status = connection.send(&head, "")?.status;
         times.push(sent.elapsed().as_secs_f64() * 1e3);
         if status != 200 {
             return Err(format!("a check was answered with {status}").into());
@@ -276,7 +280,7 @@ fn run(service: &Service, seconds: u32, tokens: &Path) -> Result<f64> {
     service.under_wrk(32, seconds, &[CHECKS, tokens])
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?)

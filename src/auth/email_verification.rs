@@ -235,7 +235,8 @@ impl Auth {
             };
             Self::await_letter(&tx, &user, letter).await?;
             let kind = LetterKind::EmailChangeRequested;
-            Self::post(&tx, NewLetter::about(&user, kind, language)).await?;
+            let letter = NewLetter::about(&user, kind, language);
+            self.tell(&tx, &user, letter).await?;
         }
         tx.commit().await?;
         self.posted.notify_one();
@@ -256,7 +257,6 @@ impl Auth {
         password: Option<&str>,
         client: &Client,
     ) -> Result<(), VerifyEmailError> {
-        self.check_failures(client).await?;
         let outcome = self.use_token(token, current, password, client).await;
         if matches!(outcome, Err(VerifyEmailError::InvalidToken)) {
             self.token_was_wrong(client).await?;
@@ -340,7 +340,6 @@ impl Auth {
         token: &str,
         client: &Client,
     ) -> Result<(), RefuseError> {
-        self.check_failures(client).await?;
         let outcome = self.refuse(token).await;
         if matches!(outcome, Err(RefuseError::InvalidToken)) {
             self.token_was_wrong(client).await?;

@@ -67,14 +67,11 @@ impl Auth {
         };
         if user.last_signed_in_at.is_some() && !tx.knows_client(&known, now - KNOWN).await? {
             let kind = LetterKind::NewSignIn;
-            Self::post(
-                tx,
-                NewLetter {
-                    ip: client.ip,
-                    ..NewLetter::about(user, kind, client.language)
-                },
-            )
-            .await?;
+            let letter = NewLetter {
+                ip: client.ip,
+                ..NewLetter::about(user, kind, client.language)
+            };
+            self.tell(tx, user, letter).await?;
         }
         tx.remember_client(known).await
     }

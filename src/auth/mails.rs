@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{outgoing_mail, user};
 use uuid::Uuid;
 
-use super::{Auth, DbError, Token, TokenKind};
+use super::{Auth, DbError, Token, TokenKind, throttle::Allowance};
 use crate::db::{Transaction, Value};
 
 /// How long a worker has a letter for itself. Longer than sending one may take.
@@ -26,6 +26,9 @@ const PATIENCE: TimeDelta = TimeDelta::days(3);
 /// pauses are then.
 const PROMPT_TRIES: i32 = 20;
 const PAUSE_AFTER_REFUSALS: TimeDelta = TimeDelta::hours(1);
+
+/// How much is kept of what went wrong, in characters.
+const LONGEST_ERROR: usize = 500;
 
 /// How long it is kept what was sent.
 const KEPT: TimeDelta = TimeDelta::days(2);
@@ -198,6 +201,25 @@ impl Auth {
         .await
     }
 
+    /// Has something told to the owner of an account. To an address that was never verified no more goes than anybody can have
+    /// sent there: the account may be a stranger's, who could else fill another person's mailbox.
+    pub(super) async fn tell(
+        &self,
+        tx: &Transaction,
+        user: &user::Model,
+        letter: NewLetter<'_>,
+    ) -> Result<(), DbError> {
+        let is_owners = user.email_verified_at.is_some();
+        if is_owners
+            || self
+                .allows_letter(tx, &user.email, Allowance::Strangers)
+                .await?
+        {
+            Self::post(tx, letter).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until a letter was written down in this process.
     pub async fn letter_posted(&self) {
         self.posted.notified().await;
@@ -283,8 +305,11 @@ impl Auth {
             Err(DbError::NoResultFound) => return Ok(None),
             Err(err) => return Err(err),
         };
-        if tx.lock_user(user.id).await?.email != address {
-            return Ok(None);
+        match tx.lock_user(user.id).await {
+            Ok(locked) if locked.email == address => {}
+            // It was closed, or given another address, at this very moment.
+            Ok(_) | Err(DbError::NoResultFound) => return Ok(None),
+            Err(err) => return Err(err),
         }
         let token = Token::generate(TokenKind::PasswordReset);
         let lifetime = self.policy.reset_token_lifetime;
@@ -354,6 +379,9 @@ impl Auth {
         is_refusal: bool,
     ) -> Result<(), DbError> {
         let (mail, now) = (&due.mail, self.db.clock().now());
+        // A server can say anything, and PostgreSQL's text has no NUL.
+        let letters = error.chars().filter(|letter| *letter != '\0');
+        let error = &*letters.take(LONGEST_ERROR).collect::<String>();
         if mail.created_at + PATIENCE < now {
             tracing::error!(id = %mail.id, kind = mail.kind, error, "a letter is given up");
             return self.db.finish_mail(mail, Some(error)).await;

@@ -93,7 +93,6 @@ impl Auth {
         new_password: &str,
         client: &Client,
     ) -> Result<(), ResetPasswordError> {
-        self.check_failures(client).await?;
         let outcome = self.reset(token, new_password, client.language).await;
         if matches!(outcome, Err(ResetPasswordError::InvalidToken)) {
             self.token_was_wrong(client).await?;

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::throttle;
 use sha2::{Digest as _, Sha256};
 
-use super::{Auth, Client, DbError, known_clients::KNOWN};
+use super::{Auth, Client, DbError, Email, known_clients::KNOWN};
 use crate::{config::ThrottleSettings, db::Transaction};
 
 /// The longest wait between two guesses of one account's password.
@@ -119,8 +119,9 @@ impl Auth {
     /// Whether the owner of the account with this address signed in from this network lately. The same question is asked for
     /// an address that has none.
     async fn is_known(&self, address: &str, network: &str) -> Result<bool, DbError> {
-        // An address that could not be read is nobody's.
-        if network.is_empty() {
+        // A network that could not be read is nobody's, and a text that is no address has no account (nor does PostgreSQL
+        // take every text).
+        if network.is_empty() || Email::parse(address).is_err() {
             return Ok(false);
         }
         let since = self.db.clock().now() - KNOWN;
@@ -168,8 +169,8 @@ impl Auth {
         tx.delete_throttles_of(&account(address)).await
     }
 
-    /// Refuses guesses and one-time tokens from a network that failed too often.
-    pub(super) async fn check_failures(&self, client: &Client) -> Result<(), ThrottleError> {
+    /// Refuses guesses from a network that failed too often.
+    async fn check_failures(&self, client: &Client) -> Result<(), ThrottleError> {
         let Some(limits) = self.limits() else {
             return Ok(());
         };
@@ -184,12 +185,14 @@ impl Auth {
         }
     }
 
-    /// A one-time token was no good.
-    pub(super) async fn token_was_wrong(&self, client: &Client) -> Result<(), DbError> {
-        match self.limits() {
-            Some(_) => self.count_failure(&client.network()).await,
-            None => Ok(()),
+    /// A one-time token was no good: past so many, that is not even said any more. One that is good always works: nobody
+    /// guesses it, and whoever shares a network with somebody who tries is not to be kept from the letter.
+    pub(super) async fn token_was_wrong(&self, client: &Client) -> Result<(), ThrottleError> {
+        if self.limits().is_none() {
+            return Ok(());
         }
+        self.check_failures(client).await?;
+        Ok(self.count_failure(&client.network()).await?)
     }
 
     /// Counts what a client does, whatever comes of it, and refuses it where it was too often.

@@ -115,7 +115,8 @@ impl Auth {
         ];
         tx.update_user(user_id, changes).await?;
         let kind = LetterKind::PasswordChanged;
-        Self::post(&tx, NewLetter::about(&user, kind, client.language)).await?;
+        let letter = NewLetter::about(&user, kind, client.language);
+        self.tell(&tx, &user, letter).await?;
         let (session, user) = tx.find_session(token_digest.as_str()).await?;
         tx.commit().await?;
         self.posted.notify_one();

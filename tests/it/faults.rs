@@ -1,17 +1,15 @@
 //! The service and its database are killed, over and over, under writers who note what they were promised.
 
-use std::{
-    sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, RwLock,
+    atomic::{AtomicBool, Ordering},
 };
 
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{Answer, Postgres, Program, TestDatabase, on_both_databases, on_own_postgres};
 
@@ -36,6 +34,8 @@ struct Ledger {
 struct Writers {
     url: RwLock<String>,
     ledger: Mutex<Ledger>,
+    /// Another account was promised.
+    promised: Notify,
     is_over: AtomicBool,
 }
 
@@ -44,6 +44,7 @@ impl Writers {
         let writers = Arc::new(Self {
             url: RwLock::new(url.to_owned()),
             ledger: Mutex::default(),
+            promised: Notify::new(),
             is_over: AtomicBool::new(false),
         });
         let tasks = (0..WRITERS).map(|number| {
@@ -75,9 +76,9 @@ impl Writers {
             if self.is_over.load(Ordering::SeqCst) {
                 return;
             }
-            // Whoever meets a service that is gone looks for it again a little later.
+            // Whoever meets a service that is gone looks for it again, when the others have had their turn.
             if self.write_one(&client, writer, number).await.is_none() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -91,6 +92,7 @@ impl Writers {
         }
         let ledger = || self.ledger.lock().expect("nobody panics");
         ledger().accounts.push(email.clone());
+        self.promised.notify_one();
         let body = json!({"email": email, "password": PASSWORD, "delivery": "token"});
         let mut tokens = Vec::new();
         for _ in 0..2 {
@@ -116,7 +118,7 @@ impl Writers {
         let count = || self.ledger.lock().expect("nobody panics").accounts.len();
         let enough = count() + more;
         while count() < enough {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            self.promised.notified().await;
         }
     }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 
 use crate::support::{
@@ -271,8 +272,8 @@ async fn a_mail_server_that_refuses_everything_for_a_while_loses_no_letter(datab
     app.letters_are_out().await;
 }
 
-/// A mail server that takes letters and is silent when somebody takes leave. Counts what it takes.
-async fn silent_at_the_end(port: u16, taken: &AtomicUsize) {
+/// A mail server that takes letters and is silent when somebody takes leave. Counts what it takes, and says so when it may.
+async fn silent_at_the_end(port: u16, taken: &AtomicUsize, may_answer: Option<&Notify>) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("free");
     let mut connections = Vec::new();
     loop {
@@ -299,6 +300,9 @@ async fn silent_at_the_end(port: u16, taken: &AtomicUsize) {
                 taken.fetch_add(1, Ordering::SeqCst);
                 is_letter = false;
                 heard.clear();
+                if let Some(may_answer) = may_answer {
+                    may_answer.notified().await;
+                }
                 let _ = connection.write_all(b"250 taken\r\n").await;
             }
         }
@@ -322,10 +326,45 @@ async fn a_letter_that_was_taken_is_sent_no_more_however_the_server_ends(databas
         app.letters_are_out().await;
     };
     tokio::select! {
-        () = silent_at_the_end(port, &taken) => unreachable!("it goes on for ever"),
+        () = silent_at_the_end(port, &taken, None) => unreachable!("it goes on for ever"),
         () = story => {}
     }
     assert_eq!(taken.load(Ordering::SeqCst), 3);
+}
+
+#[apply(on_both_databases)]
+async fn a_stop_lets_the_letter_that_is_being_sent_get_out(database: TestDatabase) {
+    let port = SmtpServer::new().port;
+    let smtp = format!("smtp://localhost:{port}");
+    let variables = [
+        ("DATABASE_URL", &*database.url),
+        ("BIENVENUE_SMTP_URL", &smtp),
+    ];
+    let (taken, answering) = (AtomicUsize::new(0), Notify::new());
+    let story = async {
+        let program = Program::start(&variables);
+        let body = json!({"email": ADA, "password": PASSWORD});
+        let client = reqwest::Client::new();
+        let request = client.post(format!("{}/users", program.url)).json(&body);
+        request.send().await.expect("answers");
+        while taken.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The server has the letter, and has not said so yet.
+        program.signal("TERM");
+        tokio::task::yield_now().await;
+        answering.notify_one();
+        let ended = tokio::task::spawn_blocking(|| program.ended()).await;
+        let (status, log) = ended.expect("it ends");
+        assert!(status.success(), "{log}");
+        let unsent = "SELECT 'one' FROM outgoing_mails WHERE finished_at IS NULL";
+        assert!(database.sql(unsent).await.is_none(), "{log}");
+    };
+    tokio::select! {
+        () = silent_at_the_end(port, &taken, Some(&answering)) => unreachable!("it goes on for ever"),
+        () = story => {}
+    }
+    assert_eq!(taken.load(Ordering::SeqCst), 1);
 }
 
 #[apply(on_both_databases)]

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bienvenue::auth::SignInError;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{Answer, Program, TestApp, TestDatabase, on_both_databases, once};
 
@@ -285,6 +287,149 @@ async fn tokens_that_are_no_good_are_taken_thirty_times(database: TestDatabase) 
             assert_too_many(&answer, 600);
         }
     }
+}
+
+#[apply(on_both_databases)]
+async fn texts_that_are_no_addresses_are_counted_and_break_nothing(database: TestDatabase) {
+    let app = throttled(database).await;
+    for email in [
+        "",
+        "\0",
+        "a\0b@example.com",
+        "ada@example.com\0",
+        "\u{ffff}",
+        &"x".repeat(60_000),
+    ] {
+        for _ in 0..5 {
+            sign_in(&app, HOME, email, WRONG)
+                .await
+                .assert_problem(401, "invalid-credentials");
+        }
+        assert_too_many(&sign_in(&app, HOME, email, WRONG).await, 1);
+        app.clock.advance(TimeDelta::minutes(10));
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_token_that_is_good_works_from_a_network_that_failed_too_often(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    let verification = app.mail.newest_to(ADA, 1).await.token().to_owned();
+    let body = json!({"email": ADA});
+    send(&app, HOME, Method::POST, "/password-reset", &body).await;
+    let reset = app.mail.newest_to(ADA, 2).await.token().to_owned();
+    let bad = json!({"token": "x", "new_password": PASSWORD});
+    for _ in 0..30 {
+        let refused = send(&app, HOME, Method::PUT, "/password-reset", &bad).await;
+        refused.assert_problem(400, "invalid-token");
+    }
+    let refused = send(&app, HOME, Method::PUT, "/password-reset", &bad).await;
+    assert_too_many(&refused, 600);
+    let good = json!({"token": reset, "new_password": PASSWORD});
+    let done = send(&app, HOME, Method::PUT, "/password-reset", &good).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    // It ended this one.
+    let spent = json!({"token": verification});
+    let refused = send(&app, HOME, Method::PUT, "/email-verification", &spent).await;
+    assert_too_many(&refused, 600);
+}
+
+#[apply(on_both_databases)]
+async fn clients_whose_address_is_not_known_are_counted_as_one(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    let unknown = bienvenue::auth::Client::default;
+    let signed_in = app.auth.sign_in(ADA, PASSWORD, unknown()).await;
+    signed_in.expect("the password is right");
+    for number in 0..30 {
+        let email = format!("user{number}@example.com");
+        let refused = app.auth.sign_in(&email, WRONG, unknown()).await;
+        assert!(matches!(refused, Err(SignInError::InvalidCredentials)));
+    }
+    // Not even for an account that signed in so.
+    let refused = app.auth.sign_in(ADA, PASSWORD, unknown()).await;
+    assert!(
+        matches!(refused, Err(SignInError::Throttle(_))),
+        "{refused:?}"
+    );
+}
+
+#[apply(on_both_databases)]
+async fn a_guess_that_nobody_judged_counts_for_nothing(database: TestDatabase) {
+    // A hash takes seconds, and few have room in the queue.
+    let flags = [
+        "--throttle",
+        "on",
+        "--trusted-proxies",
+        "127.0.0.0/8",
+        "--bcrypt-cost",
+        "15",
+    ];
+    let app = TestApp::with(database, &flags).await;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let queue_is_full = Notify::new();
+    let crowd = (0..40 * cores).map(|number| {
+        let (app, queue_is_full) = (&app, &queue_is_full);
+        async move {
+            let from = format!("198.51.{}.{}", number / 250, number % 250);
+            let email = format!("user{number}@example.com");
+            if sign_in(app, &from, &email, WRONG).await.status == StatusCode::SERVICE_UNAVAILABLE {
+                queue_is_full.notify_one();
+            }
+        }
+    });
+    let crowd = join_all(crowd);
+    let story = async {
+        queue_is_full.notified().await;
+        // Had they counted, the fifth would have begun a wait.
+        for _ in 0..3 {
+            let guesses = (0..4).map(|_| sign_in(&app, HOME, ADA, WRONG));
+            for answer in join_all(guesses).await {
+                answer.assert_problem(503, "overloaded");
+            }
+        }
+    };
+    tokio::select! {
+        _ = crowd => panic!("there was no crowd"),
+        () = story => {}
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_stranger_who_opens_an_account_with_an_address_fills_no_mailbox(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    let mut password = (PASSWORD, WRONG);
+    for number in 0..12 {
+        // A new place and a new browser each time, a new password, and another address for the account.
+        let from = format!("198.51.100.{number}");
+        let request = app.client.post(format!("{}/sessions", app.url));
+        let request = request
+            .header("x-forwarded-for", &from)
+            .header("user-agent", format!("browser {number}"))
+            .json(&json!({"email": ADA, "password": password.0, "delivery": "token"}));
+        let signed_in = app.send(request).await;
+        let session = signed_in.body["token"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
+        let change = json!({"current_password": password.0, "new_password": password.1});
+        let request = app.request(Method::PUT, "/users/me/password", &session);
+        let request = request.header("x-forwarded-for", &from).json(&change);
+        let changed = app.send(request).await;
+        assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+        let session = changed.body["token"].as_str().expect("a token").to_owned();
+        password = (password.1, password.0);
+        let change = json!({"email": format!("new{number}@example.com"), "password": password.0});
+        let request = app.request(Method::PUT, "/users/me/email", &session);
+        let asked = app
+            .send(request.header("x-forwarded-for", &from).json(&change))
+            .await;
+        assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+    }
+    app.letters_are_out().await;
+    let mails = app.mail.mails().into_iter();
+    assert_eq!(mails.filter(|mail| mail.to == [ADA]).count(), 3);
 }
 
 #[apply(on_both_databases)]
