@@ -32,6 +32,7 @@ mod properties;
 mod registrations;
 mod running;
 mod schema;
+mod secrets;
 mod service;
 mod sessions;
 mod stored_hashes;

@@ -164,6 +164,12 @@ impl Program {
         self.child.wait().expect("it was ours");
     }
 
+    /// What it was started with, as everybody on the machine can read it.
+    pub fn command_line(&self) -> String {
+        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.child.id()));
+        String::from_utf8_lossy(&bytes.expect("it runs")).into_owned()
+    }
+
     /// The most memory that it has had in use so far, in bytes.
     pub fn most_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
