@@ -145,7 +145,7 @@ pub fn memory() -> Result<()> {
 const CLIENTS: usize = 100;
 
 /// How often somebody who is signed in asks something meanwhile: seldom enough to leave the cores to the hashes.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(10);
 
 const STORM: Duration = Duration::from_secs(40);
 
@@ -156,12 +156,14 @@ pub fn storm() -> Result<()> {
         let tokens = fill(&url, TOKENS, 12)?;
         let service = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
         let (mut slowdowns, mut quiets, mut busies) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut root_slowdowns, mut quiet_roots, mut busy_roots) =
+            (Vec::new(), Vec::new(), Vec::new());
         let (mut rates, mut shares, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..3 {
             let alone = bcrypt_alone(Duration::from_secs(10));
-            let quiet = percentile_of_checks(&service, &tokens)?;
+            let [quiet, quiet_root] = percentiles(&service, &tokens)?;
             let storm = Storm::default();
-            let busy = thread::scope(|scope| -> Result<f64> {
+            let [busy, busy_root] = thread::scope(|scope| {
                 for client in 0..CLIENTS {
                     let (service, storm) = (&service, &storm);
                     scope.spawn(move || storm.sign_in(service, client));
@@ -170,7 +172,7 @@ pub fn storm() -> Result<()> {
                 thread::sleep(Duration::from_secs(6));
                 storm.done.store(0, Relaxed);
                 let begun = Instant::now();
-                let busy = percentile_of_checks(&service, &tokens);
+                let busy = percentiles(&service, &tokens);
                 rates.push(storm.done.load(Relaxed) as f64 / begun.elapsed().as_secs_f64());
                 storm.is_over.store(true, Relaxed);
                 busy
@@ -183,13 +185,19 @@ pub fn storm() -> Result<()> {
             slowdowns.push(busy / quiet);
             quiets.push(quiet);
             busies.push(busy);
+            root_slowdowns.push(busy_root / quiet_root);
+            quiet_roots.push(quiet_root);
+            busy_roots.push(busy_root);
         }
         println!(
             "{CLIENTS} clients signing in at cost 12 on {kind}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
-             {:.1} sign-ins/s, {:.2} of bcrypt alone; the slowest refusal after {:.0} ms",
+             of GET / {:.2} ms, quiet {:.2} ms: {:.2} times; {:.1} sign-ins/s, {:.2} of bcrypt alone; the slowest refusal after {:.0} ms",
             median(&mut busies),
             median(&mut quiets),
             median(&mut slowdowns),
+            median(&mut busy_roots),
+            median(&mut quiet_roots),
+            median(&mut root_slowdowns),
             median(&mut rates),
             median(&mut shares),
             median(&mut refusals),
@@ -239,26 +247,30 @@ impl Storm {
     }
 }
 
-/// The 99th percentile of how long checks take, in milliseconds, at a steady pace.
-fn percentile_of_checks(service: &Service, tokens: &[String]) -> Result<f64> {
-    let mut connection = Connection::open(service)?;
-    let mut times = Vec::new();
+/// The 99th percentiles of how long checks, and answers of the root, take, in milliseconds, each at a steady pace.
+fn percentiles(service: &Service, tokens: &[String]) -> Result<[f64; 2]> {
     let begun = Instant::now();
+    let mut connection = Connection::open(service)?;
+    let mut times = [Vec::new(), Vec::new()];
     for token in tokens.iter().cycle() {
         if begun.elapsed() > STORM {
             break;
         }
-        let head = format!("GET /sessions/current HTTP/1.1\r\nAuthorization: Bearer {token}");
-        let sent = Instant::now();
-        let status = connection.send(&head, "")?.status;
-        times.push(sent.elapsed().as_secs_f64() * 1e3);
-        if status != 200 {
-            return Err(format!("a check was answered with {status}").into());
+        let check = format!("GET /sessions/current HTTP/1.1\r\nAuthorization: Bearer {token}");
+        for (head, times) in [&*check, "GET / HTTP/1.1"].into_iter().zip(&mut times) {
+            let sent = Instant::now();
+            let status = connection.send(head, "")?.status;
+            times.push(sent.elapsed().as_secs_f64() * 1e3);
+            if status != 200 {
+                return Err(format!("{head}: {status}").into());
+            }
+            thread::sleep(PACE.saturating_sub(sent.elapsed()));
         }
-        thread::sleep(PACE.saturating_sub(sent.elapsed()));
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() * 99 / 100])
+    Ok(times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() * 99 / 100]
+    }))
 }
 
 /// Checks a second of two services in turn, the medians, and the median of the ratios.
