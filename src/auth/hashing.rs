@@ -17,6 +17,11 @@ use std::{
 
 use bcrypt_lanes::{LaneId, Lanes};
 use subtle::ConstantTimeEq as _;
+#[cfg(target_os = "linux")]
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -428,11 +433,18 @@ fn one_by_one(chain: &Chain) -> Digest {
     first
 }
 
-/// Lets every other thread of the machine go first. On Linux niceness belongs to the thread, elsewhere
-/// to the process, whose other threads are not to suffer.
+/// Lets every other thread of the machine go first: a thread that has something to do takes the core from an idle one at
+/// once, and waits for a nice one to end its slice. Both belong to the thread on Linux, elsewhere niceness belongs to the
+/// process, whose other threads are not to suffer.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
-    if let Err(err) = rustix::process::nice(19) {
-        tracing::warn!(%err, "hashing threads run at normal priority");
+    {
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let thread = thread_native_id();
+        if set_thread_priority_and_policy(thread, ThreadPriority::Min, idle).is_err()
+            && let Err(err) = rustix::process::nice(19)
+        {
+            tracing::warn!(%err, "hashing threads run at normal priority");
+        }
     }
 }
