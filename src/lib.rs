@@ -38,3 +38,9 @@ mod mail;
 mod server;
 
 pub use api::openapi_document;
+
+/// What the fuzz targets look at, and no other program can.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::{api::client_address, auth::read_stored_hash};
+}

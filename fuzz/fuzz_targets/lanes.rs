@@ -1,6 +1,4 @@
 //! Whatever is started, given up and taken in whatever order, what comes out of the lanes is what the bcrypt crate says.
-//!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none against_the_crate`, in `bcrypt-lanes`
 
 #![no_main]
 

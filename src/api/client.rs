@@ -76,6 +76,14 @@ fn address(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAdd
     address
 }
 
+/// The address of whoever sent a request with such lines in `X-Forwarded-For`. Lines that no request can have are left out.
+#[cfg(fuzzing)]
+pub fn client_address(peer: IpAddr, lines: &[&[u8]], proxies: &TrustedProxies) -> IpAddr {
+    let values = lines.iter().filter_map(|line| (*line).try_into().ok());
+    let headers = values.map(|value| (X_FORWARDED_FOR, value)).collect();
+    address(peer, &headers, proxies)
+}
+
 /// Reads an address, which some proxies write with its port.
 fn read_address(text: &str) -> Option<IpAddr> {
     let bare = text

@@ -29,6 +29,8 @@ use crate::{
     auth::Auth,
     config::{Settings, TrustedProxies},
 };
+#[cfg(fuzzing)]
+pub use client::client_address;
 use conventions::{Allowed, Edge};
 use cookie::SessionCookie;
 use docs::Document;

@@ -30,6 +30,8 @@ pub use export::Export;
 pub use hashing::{HashingCounters, HashingError};
 pub use known_clients::Client;
 pub use mails::{DueLetter, Language, Letter, LetterKind};
+#[cfg(fuzzing)]
+pub use password::read_stored_hash;
 pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
 pub use password_reset::{RequestResetError, ResetPasswordError};
 pub use registrations::{RegisterError, Registered};

@@ -315,6 +315,25 @@ impl StoredHash {
     }
 }
 
+/// The cost of a stored hash, and the hash written anew, where it can be read.
+#[cfg(fuzzing)]
+pub fn read_stored_hash(text: &str) -> Option<(u32, String)> {
+    let StoredHash {
+        prehash,
+        cost,
+        salt_text,
+        digest,
+        ..
+    } = StoredHash::parse(text)?;
+    let digest = BCRYPT_BASE64.encode(digest);
+    let written = match prehash {
+        Prehash::None => format!("$2b${cost:02}${salt_text}{digest}"),
+        Prehash::Plain => format!("$bcrypt-sha256$2b,{cost}${salt_text}${digest}"),
+        Prehash::Keyed => format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt_text}${digest}"),
+    };
+    Some((cost, written))
+}
+
 fn is_version(text: &str) -> bool {
     ["2a", "2b", "2y"].contains(&text)
 }
