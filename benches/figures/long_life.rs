@@ -109,10 +109,10 @@ fn live(kind: &str, url: &str, folder: &Path, length: Duration) -> Result<()> {
     let (mut all, mut checks) = (Vec::new(), Vec::new());
     let third = length.as_secs_f64() / 3.0;
     for place in 0..3 {
-        let begin = third * f64::from(place);
+        let from = third * f64::from(place);
         let mut of_third = [Vec::new(), Vec::new()];
         for seen in &requests {
-            if (begin..begin + third).contains(&seen.at) {
+            if (from..from + third).contains(&seen.at) {
                 of_third[0].push(seen.took);
                 if seen.is_check {
                     of_third[1].push(seen.took);

@@ -13,6 +13,7 @@
 mod bare;
 mod hashing;
 mod long_life;
+mod overload;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../../tests/it/support/postgres.rs"]
 mod postgres;
@@ -39,7 +40,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 13] = [
+const FIGURES: [Figure; 14] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -48,7 +49,8 @@ const FIGURES: [Figure; 13] = [
     ("checks", sessions::checks),
     ("many-users", sessions::many_users),
     ("memory-of-checks", sessions::memory),
-    ("storm", sessions::storm),
+    ("storm", overload::storm),
+    ("slow-clients", overload::slow_clients),
     ("secrecy", secrecy::secrecy),
     ("lanes", hashing::lanes),
     ("sign-ins", hashing::sign_ins),

@@ -1,11 +1,9 @@
-//! Sign-ins, and the check of a session that every request of somebody who is signed in begins with.
+//! The check of a session, which every request of somebody who is signed in begins with.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -18,18 +16,14 @@ use sea_orm::{
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::{
-    ROUNDS, Result, bcrypt_alone, median,
-    postgres::Postgres,
-    service::{Answer, Connection, Service},
-};
+use crate::{ROUNDS, Result, median, postgres::Postgres, service::Service};
 
 const CHECKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checks.lua");
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// How many sessions the load is spread over.
-const TOKENS: usize = 4_000;
+pub const TOKENS: usize = 4_000;
 
 /// Both databases, each a throwaway one, and a file with tokens for each.
 pub struct Databases {
@@ -141,138 +135,6 @@ pub fn memory() -> Result<()> {
     Ok(())
 }
 
-/// How many clients sign in at once, over and over.
-const CLIENTS: usize = 100;
-
-/// How often somebody who is signed in asks something meanwhile: seldom enough to leave the cores to the hashes.
-const PACE: Duration = Duration::from_millis(10);
-
-const STORM: Duration = Duration::from_secs(40);
-
-/// The check while a hundred clients sign in at cost 12, and what they get done.
-pub fn storm() -> Result<()> {
-    let databases = Databases::start()?;
-    for (kind, url) in databases.urls("storm")? {
-        let tokens = fill(&url, TOKENS, 12)?;
-        let service = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
-        let (mut slowdowns, mut quiets, mut busies) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut root_slowdowns, mut quiet_roots, mut busy_roots) =
-            (Vec::new(), Vec::new(), Vec::new());
-        let (mut rates, mut shares, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..3 {
-            let alone = bcrypt_alone(Duration::from_secs(10));
-            let [quiet, quiet_root] = percentiles(&service, &tokens)?;
-            let storm = Storm::default();
-            let [busy, busy_root] = thread::scope(|scope| {
-                for client in 0..CLIENTS {
-                    let (service, storm) = (&service, &storm);
-                    scope.spawn(move || storm.sign_in(service, client));
-                }
-                // Until the queue is as long as it will be.
-                thread::sleep(Duration::from_secs(6));
-                storm.done.store(0, Relaxed);
-                let begun = Instant::now();
-                let busy = percentiles(&service, &tokens);
-                rates.push(storm.done.load(Relaxed) as f64 / begun.elapsed().as_secs_f64());
-                storm.is_over.store(true, Relaxed);
-                busy
-            })?;
-            if storm.has_failed.load(Relaxed) {
-                return Err("a sign-in got another answer than 201 and 503".into());
-            }
-            refusals.push(storm.slowest_refusal_ms.load(Relaxed) as f64);
-            shares.push(rates[rates.len() - 1] / alone);
-            slowdowns.push(busy / quiet);
-            quiets.push(quiet);
-            busies.push(busy);
-            root_slowdowns.push(busy_root / quiet_root);
-            quiet_roots.push(quiet_root);
-            busy_roots.push(busy_root);
-        }
-        println!(
-            "{CLIENTS} clients signing in at cost 12 on {kind}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
-             of GET / {:.2} ms, quiet {:.2} ms: {:.2} times; {:.1} sign-ins/s, {:.2} of bcrypt alone; the slowest refusal after {:.0} ms",
-            median(&mut busies),
-            median(&mut quiets),
-            median(&mut slowdowns),
-            median(&mut busy_roots),
-            median(&mut quiet_roots),
-            median(&mut root_slowdowns),
-            median(&mut rates),
-            median(&mut shares),
-            median(&mut refusals),
-        );
-    }
-    Ok(())
-}
-
-/// What the clients that sign in have seen.
-#[derive(Default)]
-struct Storm {
-    is_over: AtomicBool,
-    has_failed: AtomicBool,
-    done: AtomicUsize,
-    slowest_refusal_ms: AtomicUsize,
-}
-
-impl Storm {
-    /// One client, which waits as long as it is told before it tries again.
-    fn sign_in(&self, service: &Service, client: usize) {
-        let body = format!(
-            "{{\"email\": \"user{}@example.com\", \"password\": \"{PASSWORD}\"}}",
-            client + 1
-        );
-        let head = "POST /sessions HTTP/1.1\r\nContent-Type: application/json";
-        let Ok(mut connection) = Connection::open(service) else {
-            return self.has_failed.store(true, Relaxed);
-        };
-        while !self.is_over.load(Relaxed) {
-            let begun = Instant::now();
-            match connection.send(head, &body) {
-                Ok(Answer { status: 201, .. }) => {
-                    self.done.fetch_add(1, Relaxed);
-                }
-                Ok(Answer {
-                    status: 503,
-                    retry_after: Some(wait),
-                    ..
-                }) => {
-                    let took = usize::try_from(begun.elapsed().as_millis()).unwrap_or(usize::MAX);
-                    self.slowest_refusal_ms.fetch_max(took, Relaxed);
-                    thread::sleep(wait);
-                }
-                _ => return self.has_failed.store(true, Relaxed),
-            }
-        }
-    }
-}
-
-/// The 99th percentiles of how long checks, and answers of the root, take, in milliseconds, each at a steady pace.
-fn percentiles(service: &Service, tokens: &[String]) -> Result<[f64; 2]> {
-    let begun = Instant::now();
-    let mut connection = Connection::open(service)?;
-    let mut times = [Vec::new(), Vec::new()];
-    for token in tokens.iter().cycle() {
-        if begun.elapsed() > STORM {
-            break;
-        }
-        let check = format!("GET /sessions/current HTTP/1.1\r\nAuthorization: Bearer {token}");
-        for (head, times) in [&*check, "GET / HTTP/1.1"].into_iter().zip(&mut times) {
-            let sent = Instant::now();
-            let status = connection.send(head, "")?.status;
-            times.push(sent.elapsed().as_secs_f64() * 1e3);
-            if status != 200 {
-                return Err(format!("{head}: {status}").into());
-            }
-            thread::sleep(PACE.saturating_sub(sent.elapsed()));
-        }
-    }
-    Ok(times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() * 99 / 100]
-    }))
-}
-
 /// Checks a second of two services in turn, the medians, and the median of the ratios.
 fn in_turn(services: [&Service; 2], tokens: &Path) -> Result<([f64; 2], f64)> {
     let mut rates = [Vec::new(), Vec::new()];
@@ -300,7 +162,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// Makes the tables and so many users with two sessions each, and returns tokens for sessions that are spread over all of
 /// them.
-fn fill(url: &str, users: usize, cost: u32) -> Result<Vec<String>> {
+pub fn fill(url: &str, users: usize, cost: u32) -> Result<Vec<String>> {
     let hash = hash_password(PASSWORD, cost)?;
     runtime()?.block_on(async {
         drop(DB::connect(url).await?);

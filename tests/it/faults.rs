@@ -1,8 +1,11 @@
-//! The service and its database are killed, over and over, under writers who note what they were promised.
+//! The service, its mail server and its database are killed, over and over, under writers who note what they were promised.
 
-use std::sync::{
-    Arc, Mutex, RwLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::future::join_all;
@@ -11,7 +14,9 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::{Answer, Postgres, Program, TestDatabase, on_both_databases, on_own_postgres};
+use crate::support::{
+    Answer, Postgres, Program, SmtpServer, TestDatabase, on_own_postgres, with_mail_server,
+};
 
 const WRITERS: usize = 20;
 const PASSWORD: &str = "correct horse battery";
@@ -122,8 +127,8 @@ impl Writers {
         }
     }
 
-    /// Checks that everything that was promised is so.
-    async fn audit(&self) {
+    /// Checks that everything that was promised is so, and returns who has an account.
+    async fn audit(&self) -> Vec<String> {
         let ledger = std::mem::take(&mut *self.ledger.lock().expect("nobody panics"));
         assert!(!ledger.live.is_empty() && !ledger.ended.is_empty());
         let client = Client::new();
@@ -143,17 +148,29 @@ impl Writers {
                 assert_eq!(answer.expect("it serves").status, status);
             }
         }
+        ledger.accounts
     }
 }
 
-#[apply(on_both_databases)]
-async fn nothing_promised_is_lost_and_nothing_ended_lives_when_the_service_is_killed(
+#[apply(with_mail_server)]
+async fn nothing_promised_is_lost_when_the_service_and_the_mail_server_are_killed(
     database: TestDatabase,
 ) {
-    let variables = [("DATABASE_URL", database.url.as_str())];
+    let mut mail_server = SmtpServer::new();
+    let smtp = format!("smtp://localhost:{}", mail_server.port);
+    let variables = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("BIENVENUE_SMTP_URL", &smtp),
+    ];
     let mut program = Program::start(&variables);
     let (writers, tasks) = Writers::start(&program.url);
     for kill in 0..kills() {
+        // In the middle of a letter, or while it is down, or when it is just up again.
+        match kill % 4 {
+            0 => mail_server.start(),
+            3 => mail_server.stop(),
+            _ => {}
+        }
         writers.go_on(3 + kill * 7 % 11).await;
         program.signal("KILL");
         program.ended();
@@ -162,10 +179,25 @@ async fn nothing_promised_is_lost_and_nothing_ended_lives_when_the_service_is_ki
             .url
             .clone_into(&mut writers.url.write().expect("nobody panics"));
     }
+    mail_server.stop();
     writers.go_on(1).await;
     writers.is_over.store(true, Ordering::SeqCst);
     join_all(tasks).await;
-    writers.audit().await;
+    mail_server.start();
+    let promised = writers.audit().await;
+    // Nobody else takes for a minute what a process had taken that is no more, and what failed waits: that is over.
+    let now = "UPDATE outgoing_mails SET due_at = created_at WHERE finished_at IS NULL";
+    database.sql(now).await;
+    // Whoever has an account gets the letter that confirms the address.
+    let mut waiting: BTreeSet<_> = promised.into_iter().collect();
+    let mut seen = 0;
+    while !waiting.is_empty() {
+        let mails = mail_server.wait_for(seen + 1).await;
+        seen = mails.len();
+        for mail in mails {
+            waiting.retain(|email| mail.to != [email.as_str()]);
+        }
+    }
 }
 
 #[apply(on_own_postgres)]

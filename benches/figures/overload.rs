@@ -1,0 +1,222 @@
+//! What becomes of everybody else when there are many who sign in, or who say nothing.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Result, bcrypt_alone, median,
+    service::{Answer, Connection, Service},
+    sessions::{Databases, PASSWORD, TOKENS, fill},
+};
+
+/// How often whatever is compared is measured.
+const ROUNDS: usize = 3;
+
+/// How many clients sign in at once, over and over.
+const CLIENTS: usize = 100;
+
+/// How often somebody who is signed in asks something meanwhile: seldom enough to leave the cores to the hashes.
+const PACE: Duration = Duration::from_millis(10);
+
+const STORM: Duration = Duration::from_secs(40);
+
+/// The check while a hundred clients sign in at cost 12, and what they get done.
+pub fn storm() -> Result<()> {
+    let databases = Databases::start()?;
+    for (kind, url) in databases.urls("storm")? {
+        let tokens = fill(&url, TOKENS, 12)?;
+        let service = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
+        let (mut slowdowns, mut quiets, mut busies) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut root_slowdowns, mut quiet_roots, mut busy_roots) =
+            (Vec::new(), Vec::new(), Vec::new());
+        let (mut rates, mut shares, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let alone = bcrypt_alone(Duration::from_secs(10));
+            let [quiet, quiet_root] = percentiles(&service, &tokens)?;
+            let storm = Storm::default();
+            let [busy, busy_root] = thread::scope(|scope| {
+                for client in 0..CLIENTS {
+                    let (service, storm) = (&service, &storm);
+                    scope.spawn(move || storm.sign_in(service, client));
+                }
+                // Until the queue is as long as it will be.
+                thread::sleep(Duration::from_secs(6));
+                storm.done.store(0, Relaxed);
+                let begun = Instant::now();
+                let busy = percentiles(&service, &tokens);
+                rates.push(storm.done.load(Relaxed) as f64 / begun.elapsed().as_secs_f64());
+                storm.is_over.store(true, Relaxed);
+                busy
+            })?;
+            if storm.has_failed.load(Relaxed) {
+                return Err("a sign-in got another answer than 201 and 503".into());
+            }
+            refusals.push(storm.slowest_refusal_ms.load(Relaxed) as f64);
+            shares.push(rates[rates.len() - 1] / alone);
+            slowdowns.push(busy / quiet);
+            quiets.push(quiet);
+            busies.push(busy);
+            root_slowdowns.push(busy_root / quiet_root);
+            quiet_roots.push(quiet_root);
+            busy_roots.push(busy_root);
+        }
+        println!(
+            "{CLIENTS} clients signing in at cost 12 on {kind}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
+             of GET / {:.2} ms, quiet {:.2} ms: {:.2} times; {:.1} sign-ins/s, {:.2} of bcrypt alone; the slowest refusal after {:.0} ms",
+            median(&mut busies),
+            median(&mut quiets),
+            median(&mut slowdowns),
+            median(&mut busy_roots),
+            median(&mut quiet_roots),
+            median(&mut root_slowdowns),
+            median(&mut rates),
+            median(&mut shares),
+            median(&mut refusals),
+        );
+    }
+    Ok(())
+}
+
+/// What the clients that sign in have seen.
+#[derive(Default)]
+struct Storm {
+    is_over: AtomicBool,
+    has_failed: AtomicBool,
+    done: AtomicUsize,
+    slowest_refusal_ms: AtomicUsize,
+}
+
+impl Storm {
+    /// One client, which waits as long as it is told before it tries again.
+    fn sign_in(&self, service: &Service, client: usize) {
+        let body = format!(
+            "{{\"email\": \"user{}@example.com\", \"password\": \"{PASSWORD}\"}}",
+            client + 1
+        );
+        let head = "POST /sessions HTTP/1.1\r\nContent-Type: application/json";
+        let Ok(mut connection) = Connection::open(service) else {
+            return self.has_failed.store(true, Relaxed);
+        };
+        while !self.is_over.load(Relaxed) {
+            let begun = Instant::now();
+            match connection.send(head, &body) {
+                Ok(Answer { status: 201, .. }) => {
+                    self.done.fetch_add(1, Relaxed);
+                }
+                Ok(Answer {
+                    status: 503,
+                    retry_after: Some(wait),
+                    ..
+                }) => {
+                    let took = usize::try_from(begun.elapsed().as_millis()).unwrap_or(usize::MAX);
+                    self.slowest_refusal_ms.fetch_max(took, Relaxed);
+                    thread::sleep(wait);
+                }
+                _ => return self.has_failed.store(true, Relaxed),
+            }
+        }
+    }
+}
+
+/// The 99th percentiles of how long checks, and answers of the root, take, in milliseconds, each at a steady pace.
+fn percentiles(service: &Service, tokens: &[String]) -> Result<[f64; 2]> {
+    let begun = Instant::now();
+    let mut connection = Connection::open(service)?;
+    let mut times = [Vec::new(), Vec::new()];
+    for token in tokens.iter().cycle() {
+        if begun.elapsed() > STORM {
+            break;
+        }
+        let check = format!("GET /sessions/current HTTP/1.1\r\nAuthorization: Bearer {token}");
+        for (head, times) in [&*check, "GET / HTTP/1.1"].into_iter().zip(&mut times) {
+            let sent = Instant::now();
+            let status = connection.send(head, "")?.status;
+            times.push(sent.elapsed().as_secs_f64() * 1e3);
+            if status != 200 {
+                return Err(format!("{head}: {status}").into());
+            }
+            thread::sleep(PACE.saturating_sub(sent.elapsed()));
+        }
+    }
+    Ok(times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() * 99 / 100]
+    }))
+}
+
+/// How many connections are open that never come to an end with what they have to say.
+const SLOW_CLIENTS: usize = 500;
+
+/// The check while there are half-open connections, and how long those last.
+pub fn slow_clients() -> Result<()> {
+    let databases = Databases::start()?;
+    for (kind, url) in databases.urls("slow_clients")? {
+        let tokens = fill(&url, TOKENS, 4)?;
+        let service = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
+        let (mut quiets, mut busies, mut slowdowns) = (Vec::new(), Vec::new(), Vec::new());
+        let mut longest = Vec::new();
+        for _ in 0..ROUNDS {
+            let [quiet, _] = percentiles(&service, &tokens)?;
+            let is_over = AtomicBool::new(false);
+            let busy = thread::scope(|scope| -> Result<f64> {
+                let slow = scope.spawn(|| stay(&service, &is_over).map_err(|err| err.to_string()));
+                let [busy, _] = percentiles(&service, &tokens)?;
+                is_over.store(true, Relaxed);
+                longest.push(slow.join().expect("no panic")?.as_secs_f64());
+                Ok(busy)
+            })?;
+            quiets.push(quiet);
+            busies.push(busy);
+            slowdowns.push(busy / quiet);
+        }
+        println!(
+            "{SLOW_CLIENTS} half-open connections on {kind}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
+             closed after {:.1} s at the latest",
+            median(&mut busies),
+            median(&mut quiets),
+            median(&mut slowdowns),
+            median(&mut longest),
+        );
+    }
+    Ok(())
+}
+
+/// Half-open connections, each opened again when the service has closed it. Returns how long the longest lasted.
+fn stay(service: &Service, is_over: &AtomicBool) -> Result<Duration> {
+    // Nothing, half a header, and half a body.
+    const BEGINNINGS: [&str; 3] = [
+        "",
+        "POST /sessions HTTP/1.1\r\nHost: loc",
+        "POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: 100\r\n\r\n{\"email\": \"ada@",
+    ];
+    let open = |number: usize| -> Result<(TcpStream, Instant)> {
+        let mut stream = TcpStream::connect(service.address)?;
+        stream.write_all(BEGINNINGS[number % BEGINNINGS.len()].as_bytes())?;
+        stream.set_nonblocking(true)?;
+        Ok((stream, Instant::now()))
+    };
+    let mut connections = (0..SLOW_CLIENTS).map(open).collect::<Result<Vec<_>>>()?;
+    let mut longest = Duration::ZERO;
+    while !is_over.load(Relaxed) {
+        for (number, (stream, since)) in connections.iter_mut().enumerate() {
+            let mut answer = [0; 4096];
+            // An answer that it was too slow, and then the end.
+            let is_closed = match stream.read(&mut answer) {
+                Ok(length) => length == 0,
+                Err(err) => err.kind() != std::io::ErrorKind::WouldBlock,
+            };
+            longest = longest.max(since.elapsed());
+            if is_closed {
+                (*stream, *since) = open(number)?;
+            }
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(longest)
+}
