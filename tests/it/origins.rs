@@ -2,7 +2,7 @@
 
 use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, Program, TestApp, TestDatabase, on_both_databases, once};
 
@@ -80,6 +80,72 @@ async fn a_change_for_a_page_of_another_site_is_refused(database: TestDatabase) 
         .await;
     answer.assert_problem(413, "body-too-large");
     assert_eq!(app.database.count("users").await, 0);
+}
+
+#[apply(on_both_databases)]
+async fn no_operation_that_changes_anything_takes_any_body_from_another_site(
+    database: TestDatabase,
+) {
+    let app = with_frontends(database).await;
+    app.register("ada@example.com", "correct horse battery")
+        .await;
+    let signed_in = app
+        .sign_in("ada@example.com", "correct horse battery")
+        .await;
+    let cookie = signed_in.cookie();
+    let document: Value = serde_json::from_str(&bienvenue::openapi_document()).expect("JSON");
+    let mut tried = 0;
+    for (path, operations) in document["paths"].as_object().expect("an object") {
+        let methods = operations.as_object().expect("an object").keys();
+        for method in methods.filter(|method| *method != "get") {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+            let url = format!(
+                "{}{}",
+                app.url,
+                path.replace("{id}", "00000000-0000-0000-0000-000000000000")
+            );
+            for from in [
+                [
+                    ("origin", "https://evil.example"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                [("origin", "null"), ("sec-fetch-site", "cross-site")],
+                [
+                    ("origin", "https://evil.localhost:8000"),
+                    ("sec-fetch-site", "same-site"),
+                ],
+                // A browser that does not say it.
+                [("origin", "https://evil.example"), ("x-nothing", "")],
+            ] {
+                // Those that a page can send without asking first, and one that it can't.
+                for content_type in [
+                    "text/plain",
+                    "application/x-www-form-urlencoded",
+                    "multipart/form-data; boundary=x",
+                    "application/json",
+                    "",
+                ] {
+                    let mut request = app.client.request(method.clone(), &url);
+                    for (name, value) in from.iter().chain(&[("cookie", &*cookie)]) {
+                        request = request.header(*name, *value);
+                    }
+                    if !content_type.is_empty() {
+                        let body =
+                            r#"{"email": "ada@example.com", "password": "correct horse battery"}"#;
+                        request = request.header("content-type", content_type).body(body);
+                    }
+                    let answer = app.send(request).await;
+                    answer.assert_problem(403, "cross-site-request");
+                    tried += 1;
+                }
+            }
+        }
+    }
+    assert!(tried >= 20 * 12, "{tried}");
+    // The cookie would have been good for it.
+    let request = app.client.delete(format!("{}/users/me", app.url));
+    let request = request.header("cookie", cookie).header("origin", FRONTEND);
+    assert_eq!(app.send(request).await.status, StatusCode::NO_CONTENT);
 }
 
 #[apply(on_both_databases)]

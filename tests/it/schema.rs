@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use bienvenue::db::{DB, DbError, Direction, MigrationState};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bienvenue::{
+    auth::hash_password,
+    db::{DB, DbError, Direction, MigrationState},
+};
 use entity::{
     email_verification, known_client, outgoing_mail, registration, session, throttle, user,
 };
 use macro_rules_attribute::apply;
+use reqwest::StatusCode;
 use sea_orm::{
     ColumnTrait, ColumnType, ConnectionTrait as _, Database, DbBackend, EntityTrait, IdenStatic,
     Iterable, Statement,
 };
+use sha2::{Digest as _, Sha256};
 
-use crate::support::{TestDatabase, TestDb, on_both_databases};
+use crate::support::{TestApp, TestDatabase, TestDb, on_both_databases};
 
 /// A column's type, and whether it can be null.
 type Columns = BTreeMap<String, (String, bool)>;
@@ -72,6 +78,83 @@ async fn migrations_go_up_and_down_and_up_again(database: TestDatabase) {
     }
     assert_eq!(db.migrate(Direction::Up).await.expect("goes up"), names);
     db.add_user("ada@example.com", "hash").await.expect("added");
+}
+
+#[apply(on_both_databases)]
+async fn accounts_and_sessions_of_every_older_schema_are_brought_forward(database: TestDatabase) {
+    const PASSWORD: &str = "correct horse battery";
+    let hash = hash_password(PASSWORD, 4).expect("a password");
+    let db = DB::connect(&database.url).await.expect("opens");
+    let all = states(&db).await.len();
+    let mut tokens = Vec::new();
+    for migrations in 1..all {
+        while states(&db)
+            .await
+            .iter()
+            .filter(|state| is_applied(state))
+            .count()
+            > migrations
+        {
+            db.migrate(Direction::Down).await.expect("goes down");
+        }
+        let (now, end) = ("2026-11-22T06:00:00+00:00", "2026-11-29T06:00:00+00:00");
+        let user = format!(
+            "INSERT INTO users (email, hashed_password, created_at, updated_at)
+             VALUES ('user{migrations}@example.com', '{}', '{now}', '{now}')",
+            hash.as_str()
+        );
+        database.sql(&user).await;
+        if of_database(&database).await.contains_key("sessions") {
+            let token = token(migrations);
+            let id = if database.is_sqlite() {
+                "randomblob(16)"
+            } else {
+                "gen_random_uuid()"
+            };
+            let session = format!(
+                "INSERT INTO sessions (id, user_id, token_digest, created_at, authenticated_at, last_seen_at, expires_at)
+                 SELECT {id}, max(id), '{}', '{now}', '{now}', '{now}', '{end}' FROM users",
+                hex::encode(Sha256::digest(&token))
+            );
+            database.sql(&session).await;
+            tokens.push((migrations, token));
+        }
+        // The next version starts on it.
+        let app = TestApp::with(TestDatabase::at(database.url.clone()), &[]).await;
+        for number in 1..=migrations {
+            let signed_in = app
+                .sign_in(&format!("user{number}@example.com"), PASSWORD)
+                .await;
+            assert_eq!(
+                signed_in.status,
+                StatusCode::CREATED,
+                "{migrations}: {signed_in:?}"
+            );
+        }
+        if let Some((number, token)) = tokens.last() {
+            let answer = app.get_as(token, "/users/me").await;
+            assert_eq!(answer.body["email"], format!("user{number}@example.com"));
+        }
+        app.stop().await;
+    }
+    assert_eq!(
+        tokens.len(),
+        all - 3,
+        "sessions came with the third migration"
+    );
+}
+
+/// A token as the service makes them, of a number.
+fn token(number: usize) -> String {
+    let prefix = "bienvenue_session_";
+    let random = Sha256::digest(number.to_le_bytes());
+    let checksum = Sha256::digest([prefix.as_bytes(), &random].concat());
+    let encoded = URL_SAFE_NO_PAD.encode([&random[..], &checksum[..4]].concat());
+    format!("{prefix}{encoded}")
+}
+
+fn is_applied(state: &MigrationState) -> bool {
+    matches!(state, MigrationState::Applied(_))
 }
 
 #[apply(on_both_databases)]
