@@ -1,6 +1,6 @@
 //! The threads that hash passwords, so that nothing else waits behind bcrypt.
 //!
-//! As many as there are cores, at the lowest priority, fed from a queue that is as long as whoever joins
+//! As many as there are cores, which run when nobody else has anything to do, fed from a queue that is as long as whoever joins
 //! it can expect to be served in time. Each runs several hashes interleaved, in lanes, which does a multiple of what it
 //! would do of one after the other.
 
