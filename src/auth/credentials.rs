@@ -48,18 +48,19 @@ impl Auth {
         user: Option<user::Model>,
         client: &Client,
     ) -> Result<Option<Confirmed>, ConfirmError> {
+        let place = self.place(user.as_ref().and_then(stored_hash).as_ref())?;
         let guess = self.count_guess(address, client).await?;
-        match self.confirm(password, user).await {
+        match self.confirm(&place, password, user).await {
             Ok(Some(confirmed)) => {
-                Self::guess_was_right(&confirmed.tx, &guess).await?;
+                self.guess_was_right(&confirmed.tx, guess).await?;
                 Ok(Some(confirmed))
             }
             Ok(None) => {
-                self.guess_was_wrong(&guess).await?;
+                self.guess_was_wrong(guess).await?;
                 Ok(None)
             }
             Err(err) => {
-                self.guess_was_not_judged(&guess).await;
+                self.guess_was_not_judged(guess).await;
                 Err(err)
             }
         }
@@ -73,29 +74,39 @@ impl Auth {
         stored: Option<StoredHash>,
         client: &Client,
     ) -> Result<Verdict, ConfirmError> {
+        let place = self.place(stored.as_ref())?;
         let guess = self.count_guess(address, client).await?;
-        match self.verify(password, stored).await {
+        match self.verify(&place, password, stored).await {
             Ok(verdict) if verdict.is_right => {
                 let tx = self.db.begin().await?;
-                Self::guess_was_right(&tx, &guess).await?;
+                self.guess_was_right(&tx, guess).await?;
                 tx.commit().await?;
                 Ok(verdict)
             }
             Ok(verdict) => {
-                self.guess_was_wrong(&guess).await?;
+                self.guess_was_wrong(guess).await?;
                 Ok(verdict)
             }
             Err(err) => {
-                self.guess_was_not_judged(&guess).await;
+                self.guess_was_not_judged(guess).await;
                 Err(err.into())
             }
         }
+    }
+
+    /// A place in the queue for comparing a password, before anything is asked or counted: whoever finds it full is told so at
+    /// once.
+    fn place(&self, stored: Option<&StoredHash>) -> Result<Place, HashingError> {
+        let cost = self.policy.bcrypt_cost;
+        self.hashing
+            .place(stored.map_or(cost, |stored| stored.cost().max(cost)))
     }
 
     /// Compares a password with a user's, and holds on to the user if it is right. Nothing, if it is wrong, or if it is not
     /// the user's any more when that is known.
     async fn confirm(
         &self,
+        place: &Place,
         password: &str,
         mut user: Option<user::Model>,
     ) -> Result<Option<Confirmed>, ConfirmError> {
@@ -103,7 +114,7 @@ impl Auth {
         // sign-in at the same moment; or by a change of the password, and then this one is over.
         for _ in 0..2 {
             let hash = user.as_ref().and_then(stored_hash);
-            let verdict = self.verify(password, hash).await?;
+            let verdict = self.verify(place, password, hash).await?;
             let Some(found) = user.filter(|_| verdict.is_right) else {
                 return Ok(None);
             };
@@ -143,19 +154,16 @@ impl Auth {
     /// Compares a password with a hash. A refusal takes the time of one hash, whatever either was, and if there is none.
     async fn verify(
         &self,
+        place: &Place,
         password: &str,
         stored: Option<StoredHash>,
     ) -> Result<Verdict, HashingError> {
         let password = Password::parse(password).ok();
         let cost = self.policy.bcrypt_cost;
-        let work = stored
-            .as_ref()
-            .map_or(cost, |stored| stored.cost().max(cost));
-        let place = self.hashing.place(work)?;
-        let is_right = password::verify(&place, password.as_ref(), stored.as_ref(), cost).await?;
+        let is_right = password::verify(place, password.as_ref(), stored.as_ref(), cost).await?;
         let is_current = stored.is_some_and(|stored| stored.is_current(cost));
         let rehashed = match password.filter(|_| is_right && !is_current) {
-            Some(password) => Some(password::hash(&place, &password, cost).await?),
+            Some(password) => Some(password::hash(place, &password, cost).await?),
             None => None,
         };
         Ok(Verdict { is_right, rehashed })

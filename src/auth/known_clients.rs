@@ -58,14 +58,9 @@ impl Auth {
         user: &user::Model,
         client: &Client,
     ) -> Result<(), DbError> {
-        let now = tx.clock().now();
-        let known = known_client::Model {
-            user_id: user.id,
-            network: client.network(),
-            user_agent: client.user_agent.clone().unwrap_or_default(),
-            last_signed_in_at: now,
-        };
-        if user.last_signed_in_at.is_some() && !tx.knows_client(&known, now - KNOWN).await? {
+        let known = known(tx, user, client);
+        let since = known.last_signed_in_at - KNOWN;
+        if user.last_signed_in_at.is_some() && !tx.knows_client(&known, since).await? {
             let kind = LetterKind::NewSignIn;
             let letter = NewLetter {
                 ip: client.ip,
@@ -76,6 +71,16 @@ impl Auth {
         tx.remember_client(known).await
     }
 
+    /// Notes, in a transaction, that the owner of an account uses a client.
+    pub(super) async fn remember_client(
+        &self,
+        tx: &Transaction,
+        user: &user::Model,
+        client: &Client,
+    ) -> Result<(), DbError> {
+        tx.remember_client(known(tx, user, client)).await
+    }
+
     /// Forgets some of the clients that are not known any more, and says whether there may be more.
     ///
     /// # Errors
@@ -83,5 +88,16 @@ impl Auth {
     pub async fn sweep_clients(&self) -> Result<bool, DbError> {
         let before = self.db.clock().now() - KNOWN;
         self.db.delete_clients_unused_since(before).await
+    }
+}
+
+/// A client of a user, as it is known from now on.
+fn known(tx: &Transaction, user: &user::Model, client: &Client) -> known_client::Model {
+    let client = client.clone().storable();
+    known_client::Model {
+        user_id: user.id,
+        network: client.network(),
+        user_agent: client.user_agent.unwrap_or_default(),
+        last_signed_in_at: tx.clock().now(),
     }
 }

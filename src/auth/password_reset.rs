@@ -1,7 +1,7 @@
 //! A password that is forgotten: a letter with a link, and a new password for whoever has it.
 
 use super::{
-    Auth, Client, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError,
+    Auth, Client, DbError, Email, EmailError, HashingError, LetterKind, PasswordError,
     ThrottleError, Token, TokenKind, WeakPassword,
     mails::NewLetter,
     password::{self, Password},
@@ -93,7 +93,7 @@ impl Auth {
         new_password: &str,
         client: &Client,
     ) -> Result<(), ResetPasswordError> {
-        let outcome = self.reset(token, new_password, client.language).await;
+        let outcome = self.reset(token, new_password, client).await;
         if matches!(outcome, Err(ResetPasswordError::InvalidToken)) {
             self.token_was_wrong(client).await?;
         }
@@ -104,7 +104,7 @@ impl Auth {
         &self,
         token: &str,
         new_password: &str,
-        language: Language,
+        client: &Client,
     ) -> Result<(), ResetPasswordError> {
         let token = Token::parse(TokenKind::PasswordReset, token)
             .ok_or(ResetPasswordError::InvalidToken)?;
@@ -138,8 +138,10 @@ impl Auth {
         tx.delete_sessions(user.id, None).await?;
         tx.delete_email_verifications(user.id).await?;
         Self::forget_guesses(&tx, &user.email).await?;
-        // Whoever signed in before may not have been the owner.
+        // Whoever signed in before may not have been the owner. Whoever has the letter is, and has guesses of her own from
+        // where she uses it, however many strangers go on to guess.
         tx.delete_known_clients(user.id).await?;
+        self.remember_client(&tx, &user, client).await?;
         let verified_at = user.email_verified_at.unwrap_or(self.db.clock().now());
         let last_signed_in_at = user
             .last_signed_in_at
@@ -158,7 +160,7 @@ impl Auth {
         )
         .await?;
         let kind = LetterKind::PasswordChanged;
-        Self::post(&tx, NewLetter::about(&user, kind, language)).await?;
+        Self::post(&tx, NewLetter::about(&user, kind, client.language)).await?;
         tx.commit().await?;
         self.posted.notify_one();
         Ok(())

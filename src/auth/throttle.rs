@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::throttle;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
 use super::{Auth, Client, DbError, Email, known_clients::KNOWN};
 use crate::{config::ThrottleSettings, db::Transaction};
@@ -39,13 +40,31 @@ pub enum ThrottleError {
 }
 
 /// A guess of a password that was counted and is not judged yet. Nothing where nothing is limited.
+///
+/// One that is given up, by a client that hangs up, stays counted, and counts as a failure of its network too.
 pub(super) struct Guess(Option<CountedGuess>);
 
 struct CountedGuess {
+    auth: Auth,
     key: String,
     /// The wait that it began, for whoever guesses next.
     blocked_until: Option<DateTime<Utc>>,
     network: String,
+    /// Whether the owner of the account signed in from this network lately.
+    is_known: bool,
+}
+
+impl Drop for Guess {
+    fn drop(&mut self) {
+        if let Some(guess) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                // Nobody is left to be told.
+                let _ = guess.auth.count_failure(&guess.network, None).await;
+            });
+        }
+    }
 }
 
 /// What a stranger, or the owner of an account, can have sent to an address.
@@ -86,7 +105,7 @@ impl Auth {
         let network = client.network();
         let is_known = self.is_known(address, &network).await?;
         if !is_known {
-            self.check_failures(client).await?;
+            self.check_failures(&network).await?;
         }
         let owners = if is_known { &*network } else { "" };
         let new = throttle::Model {
@@ -101,7 +120,9 @@ impl Auth {
         if row.tries >= limits.account_failures {
             return Err(ThrottleError::TooManyRequests(NO_MORE));
         }
-        if let Some(end) = row.blocked_until.filter(|end| now < *end) {
+        if let Some(end) = row.blocked_until
+            && is_ahead(end, now, LONGEST_WAIT)
+        {
             return Err(too_many(end, now));
         }
         row.tries += 1;
@@ -110,9 +131,11 @@ impl Auth {
         tx.set_throttle(&row).await?;
         tx.commit().await?;
         Ok(Guess(Some(CountedGuess {
+            auth: self.clone(),
             key: row.key,
             blocked_until: row.blocked_until,
             network,
+            is_known,
         })))
     }
 
@@ -128,36 +151,55 @@ impl Auth {
         self.db.knows_network(address, network, since).await
     }
 
-    /// The password was right: the count begins anew.
-    pub(super) async fn guess_was_right(tx: &Transaction, guess: &Guess) -> Result<(), DbError> {
-        match &guess.0 {
-            Some(guess) => tx.delete_throttle(&guess.key).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The password was wrong: the network that it came from has failed once more.
-    pub(super) async fn guess_was_wrong(&self, guess: &Guess) -> Result<(), DbError> {
-        let Some(guess) = &guess.0 else {
+    /// The password was right: the count begins anew. It is refused all the same where so many others from this network were
+    /// wrong while it was judged that it would not have been.
+    pub(super) async fn guess_was_right(
+        &self,
+        tx: &Transaction,
+        mut guess: Guess,
+    ) -> Result<(), ThrottleError> {
+        let Some(guess) = guess.0.take() else {
             return Ok(());
         };
-        self.count_failure(&guess.network).await
+        if !guess.is_known {
+            let now = tx.clock().now();
+            let key = failures_of(&guess.network, now).key;
+            self.judge_failures(tx.find_throttle(&key).await, now)?;
+        }
+        Ok(tx.delete_throttle(&guess.key).await?)
     }
 
-    async fn count_failure(&self, network: &str) -> Result<(), DbError> {
+    /// The password was wrong: the network that it came from has failed once more. Past so many that is not even said.
+    pub(super) async fn guess_was_wrong(&self, mut guess: Guess) -> Result<(), ThrottleError> {
+        let Some(guess) = guess.0.take() else {
+            return Ok(());
+        };
+        let limits = self.limits().filter(|_| !guess.is_known);
+        self.count_failure(&guess.network, limits).await
+    }
+
+    /// Counts a failure of a network, and refuses it where there were too many before.
+    async fn count_failure(
+        &self,
+        network: &str,
+        limits: Option<&ThrottleSettings>,
+    ) -> Result<(), ThrottleError> {
         let now = self.db.clock().now();
         let tx = self.db.begin().await?;
         for mut row in tx.lock_throttles(vec![failures_of(network, now)]).await? {
             renew(&mut row, now, FAILURES_WINDOW);
+            if limits.is_some_and(|limits| row.tries >= limits.address_failures) {
+                return Err(too_many(row.forget_at, now));
+            }
             row.tries += 1;
             tx.set_throttle(&row).await?;
         }
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
     /// Nobody judged the password: it counts for nothing.
-    pub(super) async fn guess_was_not_judged(&self, guess: &Guess) {
-        let Some(guess) = &guess.0 else {
+    pub(super) async fn guess_was_not_judged(&self, mut guess: Guess) {
+        let Some(guess) = guess.0.take() else {
             return;
         };
         // Where the database does not answer, the count stays; whoever asked is told of the first fault.
@@ -170,14 +212,25 @@ impl Auth {
     }
 
     /// Refuses guesses from a network that failed too often.
-    async fn check_failures(&self, client: &Client) -> Result<(), ThrottleError> {
+    async fn check_failures(&self, network: &str) -> Result<(), ThrottleError> {
+        let now = self.db.clock().now();
+        let key = failures_of(network, now).key;
+        self.judge_failures(self.db.find_throttle(&key).await, now)
+    }
+
+    fn judge_failures(
+        &self,
+        count: Result<throttle::Model, DbError>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ThrottleError> {
         let Some(limits) = self.limits() else {
             return Ok(());
         };
-        let now = self.db.clock().now();
-        let key = failures_of(&client.network(), now).key;
-        match self.db.find_throttle(&key).await {
-            Ok(row) if row.tries >= limits.address_failures && now < row.forget_at => {
+        match count {
+            Ok(row)
+                if row.tries >= limits.address_failures
+                    && is_ahead(row.forget_at, now, FAILURES_WINDOW) =>
+            {
                 Err(too_many(row.forget_at, now))
             }
             Ok(_) | Err(DbError::NoResultFound) => Ok(()),
@@ -188,11 +241,10 @@ impl Auth {
     /// A one-time token was no good: past so many, that is not even said any more. One that is good always works: nobody
     /// guesses it, and whoever shares a network with somebody who tries is not to be kept from the letter.
     pub(super) async fn token_was_wrong(&self, client: &Client) -> Result<(), ThrottleError> {
-        if self.limits().is_none() {
-            return Ok(());
+        match self.limits() {
+            Some(limits) => self.count_failure(&client.network(), Some(limits)).await,
+            None => Ok(()),
         }
-        self.check_failures(client).await?;
-        Ok(self.count_failure(&client.network()).await?)
     }
 
     /// Counts what a client does, whatever comes of it, and refuses it where it was too often.
@@ -301,11 +353,17 @@ fn failures_of(network: &str, now: DateTime<Utc>) -> throttle::Model {
 
 /// Begins a count anew that is over.
 fn renew(row: &mut throttle::Model, now: DateTime<Utc>, length: TimeDelta) {
-    if row.forget_at <= now {
+    if !is_ahead(row.forget_at, now, length) {
         row.tries = 0;
         row.begun_at = now;
         row.forget_at = now + length;
     }
+}
+
+/// Whether something is over at a time that is still to come. One that is further away than it can be was written down while
+/// the clock was wrong.
+fn is_ahead(end: DateTime<Utc>, now: DateTime<Utc>, longest: TimeDelta) -> bool {
+    now < end && end <= now + longest
 }
 
 /// How long whoever guesses next has to wait after so many guesses: 1 s, 2 s, 4 s and so on.

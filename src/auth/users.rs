@@ -6,6 +6,7 @@ use super::{
     Auth, Client, CurrentSession, DbError, HashingError, LetterKind, PasswordError, PasswordHash,
     Session, SignedIn, ThrottleError, Token, TokenKind, WeakPassword,
     credentials::stored_hash,
+    hashing::Place,
     mails::NewLetter,
     password::{self, Password},
 };
@@ -84,23 +85,30 @@ impl Auth {
         client: &Client,
     ) -> Result<SignedIn, ChangePasswordError> {
         Password::parse(new_password)?.check_length(self.policy)?;
+        // Two hashes: as much as one of the next cost.
+        let place = self.hashing.place(self.policy.bcrypt_cost + 1)?;
         let guess = self.count_guess(&current.user.email, client).await?;
         let hash = self
-            .hash_instead(&current.user, current_password, new_password)
+            .hash_instead(&place, &current.user, current_password, new_password)
             .await;
-        match &hash {
-            Err(ChangePasswordError::WrongPassword) => self.guess_was_wrong(&guess).await?,
+        let hash = match hash {
+            Ok(hash) => hash,
+            Err(ChangePasswordError::WrongPassword) => {
+                self.guess_was_wrong(guess).await?;
+                return Err(ChangePasswordError::WrongPassword);
+            }
             // The password was right, or nobody knows.
-            Err(_) => self.guess_was_not_judged(&guess).await,
-            Ok(_) => {}
-        }
-        let hash = hash?;
+            Err(err) => {
+                self.guess_was_not_judged(guess).await;
+                return Err(err);
+            }
+        };
         let (id, user_id) = (current.session.id, current.user.id);
         let token = Token::generate(TokenKind::Session);
         let token_digest = token.digest();
         let tx = self.db.begin().await?;
         let user = tx.lock_user(user_id).await?;
-        Self::guess_was_right(&tx, &guess).await?;
+        self.guess_was_right(&tx, guess).await?;
         // Had the password been changed meanwhile, this session would have ended, or have another token already.
         tx.renew_session(id, current.token_digest.as_str(), token_digest.as_str())
             .await?;
@@ -131,6 +139,7 @@ impl Auth {
     /// Hashes a new password for somebody who knows the current one.
     async fn hash_instead(
         &self,
+        place: &Place,
         user: &user::Model,
         current_password: &str,
         new_password: &str,
@@ -139,13 +148,11 @@ impl Auth {
         let new = Password::parse(new_password)?;
         let stored = stored_hash(user);
         let cost = self.policy.bcrypt_cost;
-        // Two hashes: as much as one of the next cost.
-        let place = self.hashing.place(cost + 1)?;
-        if !password::verify(&place, current.as_ref(), stored.as_ref(), cost).await? {
+        if !password::verify(place, current.as_ref(), stored.as_ref(), cost).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
-        let new = self.judge(&place, new, &user.email).await??;
-        Ok(password::hash(&place, &new, cost).await?)
+        let new = self.judge(place, new, &user.email).await??;
+        Ok(password::hash(place, &new, cost).await?)
     }
 
     /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.

@@ -67,7 +67,8 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Takes a try back, and the wait that it began if that is still the one.
+    /// Takes a try back, and the wait that it began if that is still the one. Where it was the only one, nothing is left of it:
+    /// a flood that nobody has time for is not to fill the table.
     ///
     /// # Errors
     /// [`DbError`].
@@ -76,6 +77,12 @@ impl<C: ConnectionTrait> DB<C> {
         key: &str,
         blocked_until: Option<DateTime<Utc>>,
     ) -> Result<(), DbError> {
+        let only = throttle::Entity::delete_many()
+            .filter(throttle::Column::Key.eq(key))
+            .filter(throttle::Column::Tries.eq(1));
+        if self.write(only.exec(&self.conn)).await?.rows_affected > 0 {
+            return Ok(());
+        }
         let column = throttle::Column::BlockedUntil;
         let others = CaseStatement::new()
             .case(column.eq(blocked_until), Expr::value(None::<DateTime<Utc>>))

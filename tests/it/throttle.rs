@@ -128,8 +128,87 @@ async fn strangers_have_a_hundred_guesses_together_and_lock_the_owner_out_of_not
     let body = json!({"token": reset, "new_password": PASSWORD});
     let done = send(&app, "198.51.100.1", Method::PUT, "/password-reset", &body).await;
     assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    // The strangers go on: whoever used the letter is none of them.
+    for stranger in 0..5 {
+        let from = format!("198.51.101.{stranger}");
+        let refused = sign_in(&app, &from, ADA, WRONG).await;
+        refused.assert_problem(401, "invalid-credentials");
+    }
+    assert_too_many(&sign_in(&app, "198.51.102.1", ADA, PASSWORD).await, 1);
     let in_again = sign_in(&app, "198.51.100.1", ADA, PASSWORD).await;
     assert_eq!(in_again.status, StatusCode::CREATED, "{in_again:?}");
+}
+
+#[apply(on_both_databases)]
+async fn of_guesses_at_the_same_moment_from_one_address_thirty_are_answered(
+    database: TestDatabase,
+) {
+    let app = throttled(database).await;
+    register(&app, "198.51.100.9", ADA).await;
+    let guesses = (0..100).map(|number| {
+        let (app, email) = (&app, format!("user{number}@example.com"));
+        async move { sign_in(app, "198.51.100.7", &email, WRONG).await.status }
+    });
+    let mut answers: BTreeMap<u16, usize> = BTreeMap::new();
+    for status in join_all(guesses).await {
+        *answers.entry(status.as_u16()).or_default() += 1;
+    }
+    assert_eq!(answers, BTreeMap::from([(401, 30), (429, 70)]));
+    assert_too_many(&sign_in(&app, "198.51.100.7", ADA, PASSWORD).await, 600);
+    let elsewhere = sign_in(&app, "198.51.100.8", ADA, PASSWORD).await;
+    assert_eq!(elsewhere.status, StatusCode::CREATED);
+}
+
+#[apply(on_both_databases)]
+async fn whoever_hangs_up_before_the_answer_has_guessed_all_the_same(database: TestDatabase) {
+    // A hash takes seconds: nobody is done before they are gone.
+    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
+    flags.extend(["--bcrypt-cost", "15"]);
+    let app = TestApp::with(database, &flags).await;
+    let begun = async || {
+        while app.auth.hashing_counters().running == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    for number in 0..30 {
+        let email = format!("user{number}@example.com");
+        tokio::select! {
+            answer = sign_in(&app, HOME, &email, WRONG) => panic!("{answer:?}"),
+            () = begun() => {}
+        }
+        while app.auth.hashing_counters().running > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let counted = "SELECT 'one' FROM throttles WHERE account IS NULL AND tries = 30";
+    while app.database.sql(counted).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    let refused = sign_in(&app, HOME, "other@example.com", WRONG).await;
+    assert_too_many(&refused, 600);
+}
+
+#[apply(on_both_databases)]
+async fn a_clock_that_was_ahead_locks_nobody_out(database: TestDatabase) {
+    let app = throttled(database).await;
+    app.clock.advance(TimeDelta::days(365));
+    for _ in 0..5 {
+        sign_in(&app, HOME, ADA, WRONG).await;
+    }
+    assert_too_many(&sign_in(&app, HOME, ADA, WRONG).await, 1);
+    for number in 0..25 {
+        let email = format!("user{number}@example.com");
+        sign_in(&app, HOME, &email, WRONG).await;
+        register(&app, HOME, &email).await;
+    }
+    let elsewhere = sign_in(&app, HOME, "elsewhere@example.com", WRONG).await;
+    assert_too_many(&elsewhere, 600);
+    assert_too_many(&register(&app, HOME, "elsewhere@example.com").await, 3600);
+    app.clock.advance(TimeDelta::days(-365));
+    let refused = sign_in(&app, HOME, ADA, WRONG).await;
+    refused.assert_problem(401, "invalid-credentials");
+    let made = register(&app, HOME, "elsewhere@example.com").await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
 }
 
 #[apply(on_both_databases)]
@@ -393,6 +472,11 @@ async fn a_guess_that_nobody_judged_counts_for_nothing(database: TestDatabase) {
         _ = crowd => panic!("there was no crowd"),
         () = story => {}
     }
+    // Nothing is left of them that somebody could fill the table with.
+    let left = "SELECT 'one' FROM throttles WHERE tries = 0";
+    assert_eq!(app.database.sql(left).await, None);
+    let counted = app.database.count("throttles").await;
+    assert!(counted < 20 * cores, "{counted} of {}", 40 * cores);
 }
 
 #[apply(on_both_databases)]
