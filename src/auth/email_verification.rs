@@ -223,6 +223,11 @@ impl Auth {
         let language = client.language;
         let is_other = email.as_str() != user.email;
         let whose = Allowance::Strangers;
+        if is_other {
+            // Of both addresses at once: two who change to each other's would wait for each other.
+            let both = [email.as_str(), &user.email];
+            self.hold_letters(&tx, &both, whose).await?;
+        }
         if is_other && !self.allows_letter(&tx, email.as_str(), whose).await? {
             // The last letter stays good. That the password was right is to be remembered all the same.
             return Ok(tx.commit().await?);

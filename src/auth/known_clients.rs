@@ -12,6 +12,9 @@ use crate::db::Transaction;
 /// How long a client is known after a sign-in from it.
 pub(super) const KNOWN: TimeDelta = TimeDelta::days(30);
 
+/// How many clients of one account are known: more than anybody has, and few enough to be listed.
+const MOST_CLIENTS: u64 = 100;
+
 /// How much is kept of what a client says of itself, in characters.
 const LONGEST_USER_AGENT: usize = 512;
 
@@ -68,7 +71,8 @@ impl Auth {
             };
             self.tell(tx, user, letter).await?;
         }
-        tx.remember_client(known).await
+        tx.remember_client(known).await?;
+        tx.forget_oldest_clients(user.id, MOST_CLIENTS).await
     }
 
     /// Notes, in a transaction, that the owner of an account uses a client.

@@ -17,6 +17,9 @@ use crate::db::{Transaction, Value};
 /// How long after its owner gave the password a session may do what can't be undone.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
 
+/// How many sessions an account has at most: the oldest ends where another begins.
+const MOST_SESSIONS: u64 = 100;
+
 /// How exactly is known when a session was last used, where its idle limit doesn't ask for more.
 const LAST_SEEN_STEP: TimeDelta = TimeDelta::minutes(1);
 
@@ -216,6 +219,7 @@ impl Auth {
         user.session_id = Some(id);
         user.last_signed_in_at = Some(now);
         tx.add_session(session.clone()).await?;
+        tx.delete_oldest_sessions(user.id, MOST_SESSIONS).await?;
         tx.update_user(user.id, changes).await?;
         tx.commit().await?;
         self.posted.notify_one();

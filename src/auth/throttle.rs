@@ -285,13 +285,7 @@ impl Auth {
             return Ok(true);
         };
         let now = tx.clock().now();
-        let whose = match allowance {
-            Allowance::Strangers => "strangers",
-            Allowance::Resets => "resets",
-            Allowance::Owners => "owners",
-        };
-        let hourly = window(&["letters an hour", whose, recipient], now, HOUR);
-        let daily = window(&["letters a day", whose, recipient], now, DAY);
+        let [hourly, daily] = letters_to(recipient, allowance, now);
         let daily_key = daily.key.clone();
         let mut rows = tx.lock_throttles(vec![hourly, daily]).await?;
         for row in &mut rows {
@@ -310,6 +304,23 @@ impl Auth {
             tx.set_throttle(row).await?;
         }
         Ok(true)
+    }
+
+    /// Holds on to what [`Auth::allows_letter`] counts for several recipients, until the transaction ends.
+    pub(super) async fn hold_letters(
+        &self,
+        tx: &Transaction,
+        recipients: &[&str],
+        allowance: Allowance,
+    ) -> Result<(), DbError> {
+        if self.limits().is_some() {
+            let now = tx.clock().now();
+            let counts = recipients
+                .iter()
+                .flat_map(|to| letters_to(to, allowance, now));
+            tx.lock_throttles(counts.collect()).await?;
+        }
+        Ok(())
     }
 
     /// Which letters a reset is one of, for a client.
@@ -345,6 +356,19 @@ fn window(of: &[&str], now: DateTime<Utc>, length: TimeDelta) -> throttle::Model
         blocked_until: None,
         forget_at: now + length,
     }
+}
+
+/// The letters to an address in an hour, and in a day.
+fn letters_to(recipient: &str, allowance: Allowance, now: DateTime<Utc>) -> [throttle::Model; 2] {
+    let whose = match allowance {
+        Allowance::Strangers => "strangers",
+        Allowance::Resets => "resets",
+        Allowance::Owners => "owners",
+    };
+    [
+        window(&["letters an hour", whose, recipient], now, HOUR),
+        window(&["letters a day", whose, recipient], now, DAY),
+    ]
 }
 
 fn failures_of(network: &str, now: DateTime<Utc>) -> throttle::Model {

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use entity::{known_client, user};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::OnConflict,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, prelude::Expr,
+    sea_query::OnConflict,
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError, ask, subquery};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Whether a user signed in after a time from this network, or with this program.
@@ -64,6 +65,28 @@ impl<C: ConnectionTrait> DB<C> {
         let insert = known_client::Entity::insert(client.into_active_model()).on_conflict(conflict);
         self.write(insert.exec_without_returning(&self.conn))
             .await?;
+        Ok(())
+    }
+
+    /// Forgets the clients of a user but for those used last, so many.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn forget_oldest_clients(&self, user_id: i64, kept: u64) -> Result<(), DbError> {
+        let of_user = known_client::Column::UserId.eq(user_id);
+        // Where there are not so many it is null, and nothing is older than that.
+        let oldest_kept = known_client::Entity::find()
+            .select_only()
+            .column(known_client::Column::LastSignedInAt)
+            .filter(of_user.clone())
+            .order_by_desc(known_client::Column::LastSignedInAt)
+            .offset(kept - 1)
+            .limit(1);
+        let older = Expr::col(known_client::Column::LastSignedInAt).lt(subquery(oldest_kept));
+        let forget = known_client::Entity::delete_many()
+            .filter(of_user)
+            .filter(older);
+        self.write(forget.exec(&self.conn)).await?;
         Ok(())
     }
 

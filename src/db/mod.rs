@@ -21,8 +21,9 @@ use std::{
 
 use sea_orm::{
     ColumnTrait as _, ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbErr, EntityTrait, QueryFilter as _, QuerySelect as _, QueryTrait as _, RuntimeErr, SqlErr,
-    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait, sea_query::SimpleExpr,
+    DbErr, EntityTrait, QueryFilter as _, QuerySelect as _, QueryTrait, RuntimeErr, SqlErr,
+    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+    sea_query::{SelectStatement, SimpleExpr},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -186,6 +187,11 @@ fn ask<T>(
             Err(_) => Err(DbError::TimedOut),
         }
     }
+}
+
+/// The one value that a question finds, as a part of another question.
+fn subquery(question: impl QueryTrait<QueryStatement = SelectStatement>) -> SimpleExpr {
+    SimpleExpr::SubQuery(None, Box::new(question.into_query().into()))
 }
 
 /// Tries again, for half a minute, what another process or a database that starts is in the way of.

@@ -3,13 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
-    prelude::Uuid,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    prelude::{Expr, Uuid},
     sea_query::{LockBehavior, LockType},
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError, ask, subquery};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a session.
@@ -19,6 +19,26 @@ impl<C: ConnectionTrait> DB<C> {
     pub async fn add_session(&self, session: session::Model) -> Result<(), DbError> {
         let insert = session::Entity::insert(session.into_active_model());
         self.write(insert.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Ends the sessions of a user but for the newest so many.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_oldest_sessions(&self, user_id: i64, kept: u64) -> Result<(), DbError> {
+        let of_user = session::Column::UserId.eq(user_id);
+        // Where there are not so many it is null, and nothing is older than that.
+        let oldest_kept = session::Entity::find()
+            .select_only()
+            .column(session::Column::CreatedAt)
+            .filter(of_user.clone())
+            .order_by_desc(session::Column::CreatedAt)
+            .offset(kept - 1)
+            .limit(1);
+        let older = Expr::col(session::Column::CreatedAt).lt(subquery(oldest_kept));
+        let end = session::Entity::delete_many().filter(of_user).filter(older);
+        self.write(end.exec(&self.conn)).await?;
         Ok(())
     }
 

@@ -64,11 +64,16 @@ async fn is_the_owners(app: &TestApp) {
 #[apply(on_both_databases)]
 async fn open_a_session_of_the_attacker_ends_when_the_owner_resets(app: TestApp) {
     app.register(OWNER, ATTACKERS).await;
-    let session = app.token(OWNER, ATTACKERS).await;
+    let body = json!({"email": OWNER, "password": ATTACKERS, "delivery": "token"});
+    let request = app.client.post(format!("{}/sessions", app.url)).json(&body);
+    let signed_in = app.send(request.header("user-agent", "attacker")).await;
+    let session = signed_in.body["token"].as_str().expect("a token");
     reset(&app).await;
-    assert!(!app.opens(&session).await);
-    // Nor is the attacker's browser taken for the owner's.
-    assert_eq!(app.database.count("known_clients").await, 0);
+    assert!(!app.opens(session).await);
+    // Nor is the attacker's browser taken for the owner's: that is the one in which the letter was used.
+    assert_eq!(app.database.count("known_clients").await, 1);
+    let attackers = "SELECT 'one' FROM known_clients WHERE user_agent = 'attacker'";
+    assert_eq!(app.database.sql(attackers).await, None);
     is_the_owners(&app).await;
 }
 

@@ -391,6 +391,38 @@ async fn the_list_has_the_sessions_that_are_not_over_the_newest_first(app: TestA
 }
 
 #[apply(on_both_databases)]
+async fn of_more_than_a_hundred_sessions_the_oldest_end(app: TestApp) {
+    app.register("ada@example.com", "correct horse battery")
+        .await;
+    app.register("bob@example.com", "correct horse battery")
+        .await;
+    let bobs = app.token("bob@example.com", "correct horse battery").await;
+    let mut tokens = Vec::new();
+    for number in 0..102 {
+        app.clock.advance(TimeDelta::seconds(1));
+        let body = json!({
+            "email": "ada@example.com",
+            "password": "correct horse battery",
+            "delivery": "token",
+        });
+        let request = app.client.post(format!("{}/sessions", app.url)).json(&body);
+        let request = request.header("user-agent", format!("browser {number}"));
+        let signed_in = app.send(request).await;
+        tokens.push(
+            signed_in.body["token"]
+                .as_str()
+                .expect("a token")
+                .to_owned(),
+        );
+    }
+    for (number, token) in tokens.iter().enumerate() {
+        assert_eq!(app.opens(token).await, number >= 2, "{number}");
+    }
+    assert!(app.opens(&bobs).await);
+    assert_eq!(app.database.count("known_clients").await, 101);
+}
+
+#[apply(on_both_databases)]
 async fn whoever_signs_out_is_signed_out_at_once_on_every_replica(app: TestApp) {
     let replica = TestApp::with(TestDatabase::at(app.database.url.clone()), &[]).await;
     app.register(ADA, PASSWORD).await;

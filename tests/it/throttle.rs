@@ -558,6 +558,38 @@ async fn an_address_gets_so_many_letters_and_nobody_is_told_when_it_gets_none(
     }
 }
 
+#[apply(on_both_databases)]
+async fn two_who_change_to_each_others_address_at_once_are_both_answered(database: TestDatabase) {
+    let mut flags = vec!["--throttle", "on", "--recipient-letters-hourly", "1000"];
+    flags.extend([
+        "--recipient-letters-daily",
+        "1000",
+        "--address-letters",
+        "1000",
+    ]);
+    let app = TestApp::with(database, &flags).await;
+    let emails = [ADA, "bob@example.com"];
+    let mut tokens = Vec::new();
+    for email in emails {
+        app.register(email, PASSWORD).await;
+        tokens.push(app.token(email, PASSWORD).await);
+    }
+    for _ in 0..20 {
+        let changes = (0..6).map(|number| {
+            let change = json!({"email": emails[1 - number % 2], "password": PASSWORD});
+            let request = app.request(Method::PUT, "/users/me/email", &tokens[number % 2]);
+            app.send(request.json(&change))
+        });
+        for answer in join_all(changes).await {
+            // Of those at once some had to wait: each had its guess counted.
+            let status = answer.status;
+            let is_answered =
+                status == StatusCode::ACCEPTED || status == StatusCode::TOO_MANY_REQUESTS;
+            assert!(is_answered, "{answer:?}");
+        }
+    }
+}
+
 #[apply(once)]
 async fn throttling_can_be_off_on_localhost_alone() {
     let variables = [
