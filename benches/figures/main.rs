@@ -40,7 +40,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 14] = [
+const FIGURES: [Figure; 15] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -50,6 +50,7 @@ const FIGURES: [Figure; 14] = [
     ("many-users", sessions::many_users),
     ("memory-of-checks", sessions::memory),
     ("storm", overload::storm),
+    ("storm-throttled", overload::storm_throttled),
     ("slow-clients", overload::slow_clients),
     ("secrecy", secrecy::secrecy),
     ("lanes", hashing::lanes),

@@ -27,10 +27,20 @@ const STORM: Duration = Duration::from_secs(40);
 
 /// The check while a hundred clients sign in at cost 12, and what they get done.
 pub fn storm() -> Result<()> {
+    storm_with("off")
+}
+
+/// The same where each guess is counted.
+pub fn storm_throttled() -> Result<()> {
+    storm_with("on")
+}
+
+fn storm_with(throttle: &str) -> Result<()> {
     let databases = Databases::start()?;
     for (kind, url) in databases.urls("storm")? {
         let tokens = fill(&url, TOKENS, 12)?;
-        let service = Service::start(databases.folder.path(), &[("DATABASE_URL", &url)])?;
+        let settings = [("DATABASE_URL", &*url), ("BIENVENUE_THROTTLE", throttle)];
+        let service = Service::start(databases.folder.path(), &settings)?;
         let (mut slowdowns, mut quiets, mut busies) = (Vec::new(), Vec::new(), Vec::new());
         let (mut root_slowdowns, mut quiet_roots, mut busy_roots) =
             (Vec::new(), Vec::new(), Vec::new());
@@ -66,7 +76,7 @@ pub fn storm() -> Result<()> {
             busy_roots.push(busy_root);
         }
         println!(
-            "{CLIENTS} clients signing in at cost 12 on {kind}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
+            "{CLIENTS} clients signing in at cost 12 on {kind}, throttling {throttle}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
              of GET / {:.2} ms, quiet {:.2} ms: {:.2} times; {:.1} sign-ins/s, {:.2} of bcrypt alone; the slowest refusal after {:.0} ms",
             median(&mut busies),
             median(&mut quiets),
