@@ -3,13 +3,14 @@
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
 use futures_util::FutureExt as _;
+use poem::{Endpoint as _, EndpointExt as _};
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 
 use crate::{
     api,
     auth::Auth,
     config::{Settings, SettingsError},
-    db::{DB, DbError},
+    db::{self, DB, DbError},
     mail::{self, Mailer},
     server,
 };
@@ -87,7 +88,8 @@ impl App {
     ///
     /// Meanwhile it sends letters that are due, and sweeps what is over.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let endpoint = api::endpoint(&self.auth, &self.settings);
+        let endpoint = api::endpoint(&self.auth, &self.settings)
+            .around(async |endpoint, request| db::limited(endpoint.call(request)).await);
         let stop = stop.shared();
         let serve = server::serve(self.listener, endpoint, stop.clone());
         let deliver = mail::deliver(&self.auth, &self.mailer, stop);

@@ -14,6 +14,7 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use poem_openapi::error::ParsePathError;
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -101,7 +102,12 @@ pub(super) async fn apply<E: Endpoint>(
 pub(super) struct Edge {
     pub(super) allowed: Allowed,
     pub(super) origins: Origins,
+    /// Requests that have come whole, and may be answered at the same time.
+    pub(super) places: Semaphore,
 }
+
+/// How many requests are answered at the same time; who comes then is told so at once.
+pub(super) const MOST_REQUESTS: usize = 1024;
 
 async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, edge: &Edge) -> Response {
     if let Some(response) = edge.origins.preflight(&request) {
@@ -120,6 +126,14 @@ async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, edge: &Edge) -> R
         // A method that there is not is that first of all.
         let refusal = edge.allowed.refusal(&method, &path);
         return refusal.unwrap_or_else(|| problem.into_response());
+    }
+    // Whoever looks after the service is told how it is however busy it is.
+    let is_health = path.starts_with("/health/");
+    let place = edge.places.try_acquire();
+    if place.is_err() && !is_health {
+        return Problem::new(&OVERLOADED, "Too many requests are being answered.")
+            .retry_after(Duration::from_secs(1))
+            .into_response();
     }
     match tokio::time::timeout(REQUEST_LIMIT, routes.call(request)).await {
         Ok(Ok(response)) => response.into_response(),

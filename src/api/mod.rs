@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use poem::{Endpoint, EndpointExt as _, Request, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
+use tokio::sync::Semaphore;
 
 use crate::{
     auth::Auth,
@@ -102,6 +103,7 @@ pub(crate) fn endpoint(
     let edge = Arc::new(Edge {
         allowed: Allowed::by(&document),
         origins: Origins::new(&settings.public_url, &settings.allowed_origins),
+        places: Semaphore::new(conventions::MOST_REQUESTS),
     });
     let operations = OpenApiService::new(operations, "", "").data(context);
     pages::add_to(document.add_to(Route::new()))

@@ -13,6 +13,7 @@ mod throttles;
 mod users;
 
 use std::{
+    cell::Cell,
     error::Error,
     future::Future,
     sync::Arc,
@@ -37,6 +38,14 @@ pub use sea_orm::Value;
 /// How long a question may take, the wait for a connection included. A database that is slower than
 /// that is as good as down for whoever is waiting.
 const QUESTION_LIMIT: Duration = Duration::from_millis(2500);
+
+/// How long all questions of one request may take together: a request asks several.
+const ALL_QUESTIONS_LIMIT: Duration = Duration::from_secs(4);
+
+tokio::task_local! {
+    /// What is left of it.
+    static LEFT: Cell<Duration>;
+}
 
 /// How long one waits at the start for a database that is down or that another process has locked.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,7 +104,7 @@ pub enum DbError {
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
     /// The database took too long. A change may have been made, or may not.
-    #[error("the database did not answer within {QUESTION_LIMIT:?}")]
+    #[error("the database did not answer in time")]
     TimedOut,
     /// A newer bienvenue migrated this database; this one does not know what its tables mean.
     #[error(
@@ -180,13 +189,23 @@ fn is_unavailable(err: &DbErr) -> bool {
 fn ask<T>(
     question: impl Future<Output = Result<T, DbErr>>,
 ) -> impl Future<Output = Result<T, DbError>> {
-    let question = tokio::time::timeout(QUESTION_LIMIT, Box::pin(question));
+    let question = Box::pin(question);
     async move {
-        match question.await {
+        let begun = Instant::now();
+        let left = LEFT.try_with(Cell::get).unwrap_or(QUESTION_LIMIT);
+        let answer = tokio::time::timeout(left.min(QUESTION_LIMIT), question).await;
+        // Who asks for nobody's request has no limit but that of each question.
+        let _ = LEFT.try_with(|left| left.set(left.get().saturating_sub(begun.elapsed())));
+        match answer {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(DbError::TimedOut),
         }
     }
+}
+
+/// Does the work of one request, all questions of which may take 4 s together. Those past that are not answered.
+pub(crate) async fn limited<F: Future>(work: F) -> F::Output {
+    LEFT.scope(Cell::new(ALL_QUESTIONS_LIMIT), work).await
 }
 
 /// The one value that a question finds, as a part of another question.

@@ -210,7 +210,7 @@ async fn nothing_promised_is_lost_and_nothing_ended_lives_when_postgres_is_kille
     let (writers, tasks) = Writers::start(&program.url);
     for kill in 0..kills() {
         writers.go_on(3 + kill * 7 % 11).await;
-        server.stop();
+        server.kill();
         server.resume();
     }
     writers.go_on(1).await;

@@ -1,18 +1,26 @@
 //! The database goes away and comes back.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait as _, Database, TransactionTrait as _};
+use serde_json::json;
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::timeout,
 };
 
-use crate::support::{Postgres, Program, TestApp, TestDatabase, on_own_postgres, once};
+use crate::support::{Answer, Postgres, Program, TestApp, TestDatabase, on_own_postgres, once};
 
 /// Within this time every answer comes, whatever the database does.
 const PROMISED: Duration = Duration::from_secs(3);
@@ -109,6 +117,55 @@ async fn a_table_that_is_locked_holds_up_nothing_but_what_needs_it(server: Postg
     app.stop().await;
 }
 
+#[apply(on_own_postgres)]
+async fn a_database_that_is_slow_holds_nobody_up_for_long(server: Postgres) {
+    let proxy = Proxy::start(server.port()).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
+    let flags = ["--throttle", "on", "--address-registrations", "1000"];
+    let app = TestApp::with(TestDatabase::at(url), &flags).await;
+    let (email, password) = ("ada@example.com", "correct horse battery");
+    app.register(email, password).await;
+    fill_pool(&app).await;
+    // Each question is answered, but only just.
+    proxy.slow_down(800);
+    let begun = Instant::now();
+    let refused = app.sign_in(email, password).await;
+    refused.assert_problem(503, "database-unavailable");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    proxy.slow_down(0);
+    assert_recovers(&app).await;
+    let signed_in = app.sign_in(email, password).await;
+    assert_eq!(signed_in.status, StatusCode::CREATED, "{signed_in:?}");
+    app.stop().await;
+}
+
+#[apply(on_own_postgres)]
+async fn more_requests_than_can_be_answered_at_once_are_refused(server: Postgres) {
+    let url = server.url("postgres");
+    let program = Program::start(&[("DATABASE_URL", &url)]);
+    let client = reqwest::Client::new();
+    server.freeze();
+    // Each waits for the database until it is given up, and they come faster than that.
+    let ask = async || {
+        let request = client.post(format!("{}/password-reset", program.url));
+        let request = request.json(&json!({"email": "ada@example.com"}));
+        Answer::of(request.send().await.expect("answers")).await
+    };
+    let answers = join_all((0..3000).map(|_| ask())).await;
+    server.thaw();
+    let (refused, waited): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|answer| answer.body["type"] == "/problems/overloaded");
+    assert!(refused.len() > 100, "{} of 3000", refused.len());
+    for answer in refused {
+        answer.assert_problem(503, "overloaded");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    for answer in waited {
+        answer.assert_problem(503, "database-unavailable");
+    }
+}
+
 #[apply(once)]
 async fn a_database_that_does_not_come_is_given_up_after_half_a_minute() {
     let closed =
@@ -150,6 +207,8 @@ async fn a_database_that_is_down_at_start_is_waited_for(server: Postgres) {
 struct Proxy {
     port: u16,
     generation: watch::Sender<u32>,
+    /// How long it holds up each question, in milliseconds.
+    delay: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -157,27 +216,58 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let (generation, current) = watch::channel(0);
+        let delay = Arc::new(AtomicU64::new(0));
+        let delay_of_each = Arc::clone(&delay);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut current = current.clone();
+                let delay = Arc::clone(&delay_of_each);
                 current.mark_unchanged();
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(("127.0.0.1", server))
                         .await
                         .expect("it is up");
                     tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        () = pass(&mut client, &mut server, &delay) => {}
                         // Both sides stay open, and hear nothing.
                         _ = current.changed() => std::future::pending().await,
                     }
                 });
             }
         });
-        Self { port, generation }
+        Self {
+            port,
+            generation,
+            delay,
+        }
+    }
+
+    fn slow_down(&self, milliseconds: u64) {
+        self.delay.store(milliseconds, Ordering::SeqCst);
     }
 
     fn silence(&mut self) {
         self.generation.send_modify(|generation| *generation += 1);
+    }
+}
+
+/// Passes on what both sides say, questions with a delay, until one has nothing more to say.
+async fn pass(client: &mut TcpStream, server: &mut TcpStream, delay: &AtomicU64) {
+    let (mut questions, mut to_client) = client.split();
+    let (mut answers, mut to_server) = server.split();
+    let forth = async {
+        let mut piece = [0; 8192];
+        while let Ok(length @ 1..) = questions.read(&mut piece).await {
+            let delay = Duration::from_millis(delay.load(Ordering::SeqCst));
+            let _: Result<(), _> = timeout(delay, std::future::pending()).await;
+            if to_server.write_all(&piece[..length]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = forth => {}
+        _ = copy(&mut answers, &mut to_client) => {}
     }
 }
 

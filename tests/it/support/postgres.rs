@@ -112,6 +112,13 @@ impl Postgres {
         }
     }
 
+    /// Kills it and all of its processes as they are, as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.signal_all("KILL");
+        let mut server = self.server.take().expect("it runs");
+        server.wait().expect("it was ours");
+    }
+
     /// Stops it from doing anything, with its connections open: a hanging disk, a machine that is gone.
     pub fn freeze(&self) {
         self.signal_all("STOP");
