@@ -38,11 +38,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // What comes from outside is a text, and a token only if it has the form of one.
     let token = Token::parse(TokenKind::Session, signed_in.token.as_str()).ok_or("no token")?;
-    let current = auth.check_session(&token).await?;
+    let current = auth.check_session(&token, None).await?;
     println!("checked: this is {}", current.user.email);
 
     auth.sign_out(&current).await?;
-    let over = auth.check_session(&token).await;
+    let over = auth.check_session(&token, None).await;
     assert!(matches!(over, Err(SessionError::NotSignedIn)));
     println!("signed out");
     Ok(())

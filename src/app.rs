@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, time::MissedTickBehavior};
 
 use crate::{
     api,
-    auth::Auth,
+    auth::{Auth, SealingKeyError},
     config::{Settings, SettingsError},
     db::{self, DB, DbError},
     mail::{self, Mailer},
@@ -35,6 +35,14 @@ pub enum StartError {
     /// The database can't be opened or migrated.
     #[error("the database can't be used")]
     Db(#[from] DbError),
+    /// The key can't be used: says which setting, and why.
+    #[error("{variable} {source}")]
+    Key {
+        /// The setting.
+        variable: &'static str,
+        /// What is the matter.
+        source: SealingKeyError,
+    },
     /// The port can't be had.
     #[error("can't listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
@@ -61,9 +69,18 @@ impl App {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|err| StartError::Listen(address, err))?;
+        let auth = Auth::new(db, settings.into());
+        let auth = match auth.with_keys(&settings.key.source()).await {
+            Ok(auth) => auth,
+            Err(SealingKeyError::Db(err)) => return Err(err.into()),
+            Err(source) => {
+                let variable = settings.key.variable();
+                return Err(StartError::Key { variable, source });
+            }
+        };
         Ok(Self {
             listener,
-            auth: Auth::new(db, settings.into()),
+            auth,
             mailer,
             settings: settings.clone(),
         })
@@ -110,6 +127,7 @@ async fn sweep(auth: &Auth) {
         sweep_all(|| auth.sweep_letters()).await;
         sweep_all(|| auth.sweep_clients()).await;
         sweep_all(|| auth.sweep_throttles()).await;
+        sweep_all(|| auth.sweep_unverified_users()).await;
     }
 }
 

@@ -21,6 +21,9 @@ use ipnet::IpNet;
 use lettre::message::Mailbox;
 use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use crate::auth::KeySource;
 
 /// The lowest bcrypt cost that guards an account which others can reach. Source: OWASP, Password
 /// Storage Cheat Sheet.
@@ -158,6 +161,65 @@ pub enum RegistrationMode {
     Private,
     /// Nobody: accounts come from the command line
     Closed,
+}
+
+/// The service's own secret, which is not in the database.
+#[derive(Args, Clone, Debug)]
+pub struct KeySettings {
+    /// The file with the key; it is made at the first start. Every replica needs the same key
+    #[arg(
+        id = "BIENVENUE_KEY_FILE",
+        long = "key-file",
+        env = "BIENVENUE_KEY_FILE",
+        default_value = "bienvenue.key"
+    )]
+    pub file: PathBuf,
+    /// The key itself instead of a file: 32 random bytes in base64; after a comma, those that were used before
+    #[arg(
+        id = "BIENVENUE_KEYS",
+        long = "keys",
+        env = "BIENVENUE_KEYS",
+        hide_env_values = true
+    )]
+    pub keys: Option<KeyText>,
+}
+
+impl KeySettings {
+    /// Where the keys come from.
+    #[must_use]
+    pub fn source(&self) -> KeySource {
+        match self.keys.as_ref().filter(|text| !text.0.is_empty()) {
+            Some(text) => KeySource::Text(text.0.clone()),
+            None => KeySource::File(self.file.clone()),
+        }
+    }
+
+    /// Which setting that is.
+    pub(crate) fn variable(&self) -> &'static str {
+        match self.source() {
+            KeySource::Text(_) => "BIENVENUE_KEYS",
+            KeySource::File(_) => "BIENVENUE_KEY_FILE",
+        }
+    }
+}
+
+/// Keys as a setting. Not printed.
+#[derive(Clone)]
+pub struct KeyText(Zeroizing<String>);
+
+impl FromStr for KeyText {
+    type Err = std::convert::Infallible;
+
+    /// Takes any text: clap would print a refused one, key and all. It is judged when the keys are used.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyText")
+    }
 }
 
 /// How often something may be tried.
@@ -441,6 +503,23 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// A length of time, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrOff(pub Option<Duration>);
+
+impl FromStr for OrOff {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self(None)),
+            time => Ok(Self(Some(
+                duration(time).map_err(|err| format!("{err}, or off"))?,
+            ))),
+        }
+    }
+}
+
 /// The proxies whose word is taken for where a request comes from.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
@@ -521,6 +600,9 @@ pub struct Settings {
     /// Which database
     #[command(flatten)]
     pub database: DatabaseSettings,
+    /// The service's own secret
+    #[command(flatten)]
+    pub key: KeySettings,
     /// Where it listens
     #[command(flatten)]
     pub listen: ListenSettings,
@@ -555,6 +637,14 @@ pub struct Settings {
         default_value = "open"
     )]
     pub registration: RegistrationMode,
+    /// When an account is removed whose address was never verified and that nobody signed in to for so long: a time, or off
+    #[arg(
+        id = "BIENVENUE_UNVERIFIED_LIFETIME",
+        long = "unverified-lifetime",
+        env = "BIENVENUE_UNVERIFIED_LIFETIME",
+        default_value = "30d"
+    )]
+    pub unverified_lifetime: OrOff,
     /// What a password must be
     #[command(flatten)]
     pub password: PasswordSettings,

@@ -1,8 +1,8 @@
-//! `known_clients`: from where, and with what, the owner of an account signed in lately.
+//! `known_clients`: the networks that the owner of an account used lately.
 
 use sea_orm::entity::prelude::*;
 
-/// A network and a browser or program, together.
+/// A network.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "known_clients")]
 pub struct Model {
@@ -12,10 +12,10 @@ pub struct Model {
     /// The address, of IPv6 the first 64 bits of it as a network; empty where it is not known.
     #[sea_orm(primary_key, auto_increment = false)]
     pub network: String,
-    /// What the browser or program says of itself, empty where that is nothing.
+    /// Empty: networks alone tell. Rows of an older version have here what the browser or program said of itself.
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_agent: String,
-    /// When the owner last signed in so.
+    /// When the owner last signed in from there, or used a session from there, give or take an hour.
     pub last_signed_in_at: DateTimeUtc,
 }
 

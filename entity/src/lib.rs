@@ -4,8 +4,10 @@
 
 pub mod email_verification;
 pub mod known_client;
+pub mod one_time_token;
 pub mod outgoing_mail;
 pub mod registration;
+pub mod sealing_key;
 pub mod session;
 pub mod throttle;
 pub mod user;

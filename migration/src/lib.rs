@@ -17,6 +17,9 @@ mod m20261125_000001_add_last_signed_in_at;
 mod m20261125_000002_create_known_clients;
 mod m20261125_000003_create_registrations;
 mod m20261125_000004_create_throttles;
+mod m20261125_000005_create_sealing_keys;
+mod m20261125_000006_create_one_time_tokens;
+mod m20261125_000007_index_unverified_users;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -35,6 +38,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000002_create_known_clients::Migration),
             Box::new(m20261125_000003_create_registrations::Migration),
             Box::new(m20261125_000004_create_throttles::Migration),
+            Box::new(m20261125_000005_create_sealing_keys::Migration),
+            Box::new(m20261125_000006_create_one_time_tokens::Migration),
+            Box::new(m20261125_000007_index_unverified_users::Migration),
         ]
     }
 }

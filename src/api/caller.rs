@@ -1,7 +1,7 @@
 //! Who calls: the session that a request shows, by cookie or by header.
 
 use poem::{
-    Request, RequestBody,
+    FromRequest, Request, RequestBody,
     http::{HeaderMap, StatusCode, header},
 };
 use poem_openapi::{
@@ -9,7 +9,7 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use super::{Context, cookie::SessionCookie, problem::Problem};
+use super::{Context, client, cookie::SessionCookie, problem::Problem};
 use crate::auth::{CurrentSession, SessionError, Token, TokenKind};
 
 /// Somebody who is signed in: the one way in which an operation learns who calls.
@@ -96,7 +96,8 @@ impl<'a> ApiExtractor<'a> for Caller {
         let context = Context::of(request);
         let (token, transport) = token_in(request.headers(), context.cookie)
             .ok_or_else(|| Problem::from(SessionError::NotSignedIn))?;
-        let current = context.auth.check_session(&token).await;
+        let ip = client::address_of(request);
+        let current = context.auth.check_session(&token, ip).await;
         Ok(Self {
             current: current.map_err(Problem::from)?,
             transport,
@@ -136,6 +137,16 @@ impl<'a> ApiExtractor<'a> for MaybeCaller {
             Err(err) if err.status() == StatusCode::UNAUTHORIZED => Ok(Self(None)),
             Err(err) => Err(err),
         }
+    }
+}
+
+/// The token in the cookie of a request that opens another session.
+pub(super) struct FormerSession(pub(super) Option<Token>);
+
+impl<'a> FromRequest<'a> for FormerSession {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let cookie = Context::of(request).cookie;
+        Ok(Self(cookie.token_in(request.headers())))
     }
 }
 

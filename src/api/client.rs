@@ -23,22 +23,28 @@ pub(super) struct Client(pub(super) auth::Client);
 
 impl<'a> FromRequest<'a> for Client {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        let Addr::SocketAddr(peer) = request.remote_addr().0 else {
-            return Ok(Self(auth::Client::default()));
-        };
         let headers = request.headers();
-        let proxies = &Context::of(request).proxies;
-        if headers.contains_key(X_FORWARDED_FOR) && !proxies.contains(peer.ip().to_canonical()) {
-            warn_of_proxy(peer.ip());
-        }
         let user_agent = headers.get(header::USER_AGENT);
         Ok(Self(auth::Client {
-            ip: Some(address(peer.ip(), headers, proxies)),
+            ip: address_of(request),
             user_agent: user_agent
                 .map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()),
             language: language(headers),
         }))
     }
+}
+
+/// The address that a request comes from, as far as can be trusted.
+pub(super) fn address_of(request: &Request) -> Option<IpAddr> {
+    let Addr::SocketAddr(peer) = request.remote_addr().0 else {
+        return None;
+    };
+    let headers = request.headers();
+    let proxies = &Context::of(request).proxies;
+    if headers.contains_key(X_FORWARDED_FOR) && !proxies.contains(peer.ip().to_canonical()) {
+        warn_of_proxy(peer.ip());
+    }
+    Some(address(peer.ip(), headers, proxies))
 }
 
 /// Says, once, that somebody who is not trusted notes from where requests come: either that is made up, or it is a proxy that

@@ -16,7 +16,9 @@ use super::{
         ProblemType, Refused, WRONG_PASSWORD,
     },
 };
-use crate::auth::{Auth, RefuseError, RequestVerificationError, VerifyEmailError};
+use crate::auth::{
+    Auth, RefuseError, RequestVerificationError, UndoEmailChangeError, VerifyEmailError,
+};
 
 pub(super) struct EmailVerificationApi {
     auth: Auth,
@@ -57,6 +59,29 @@ impl Example for Refusal {
             token: Password("bienvenue_verification_…".to_owned()),
         }
     }
+}
+
+/// The token of a change that is taken back.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct Undo {
+    /// The token in the link of the email to the former address.
+    token: Password,
+}
+
+impl Example for Undo {
+    fn example() -> Self {
+        Self {
+            token: Password("bienvenue_undo_…".to_owned()),
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum TakenBack {
+    /// The former address is the account's again, and every session has ended.
+    #[oai(status = 204)]
+    NoContent,
 }
 
 #[derive(ApiResponse)]
@@ -111,6 +136,26 @@ impl Operation for Refuse {
     const TAKES_BODY: bool = true;
     const IS_THROTTLED: bool = true;
     const CHANGES_SOMETHING: bool = true;
+}
+
+struct UndoChange;
+impl Operation for UndoChange {
+    const PROBLEMS: &'static [&'static ProblemType] =
+        &[&INVALID_TOKEN, &EMAIL_TAKEN, &DATABASE_UNAVAILABLE];
+    const TAKES_BODY: bool = true;
+    const IS_THROTTLED: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
+impl From<UndoEmailChangeError> for Problem {
+    fn from(err: UndoEmailChangeError) -> Self {
+        match err {
+            UndoEmailChangeError::InvalidToken => Self::invalid_token(),
+            UndoEmailChangeError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
+            UndoEmailChangeError::Throttle(err) => err.into(),
+            UndoEmailChangeError::Db(err) => err.into(),
+        }
+    }
 }
 
 impl From<RequestVerificationError> for Problem {
@@ -205,6 +250,27 @@ impl EmailVerificationApi {
             .verify_email(&token, current, password, &client.0)
             .await?;
         Ok(Verified::NoContent)
+    }
+
+    /// Take a change of the address back
+    ///
+    /// Gives the account the address back that it had before: for the reader of the email that told the former address of the
+    /// change, for 7 days. The former address is verified then, every session ends, and waiting changes and tokens are dead. The
+    /// password stays: choose a new one with a reset.
+    #[oai(
+        path = "/email-verification/undo",
+        method = "post",
+        operation_id = "undo_email_change",
+        tag = "Tag::Letters"
+    )]
+    async fn undo_email_change(
+        &self,
+        client: Client,
+        undo: Body<Undo>,
+    ) -> Result<TakenBack, Refused<UndoChange>> {
+        let token = Zeroizing::new(undo.0.token.0);
+        self.auth.undo_email_change(&token, &client.0).await?;
+        Ok(TakenBack::NoContent)
     }
 
     /// This was not me

@@ -1,13 +1,13 @@
 //! Everything that is kept about somebody.
 
-use entity::{email_verification, known_client, outgoing_mail, session, user};
+use entity::{email_verification, known_client, one_time_token, outgoing_mail, session, user};
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json};
 use uuid::Uuid;
 
 use super::{
     Tag,
     caller::Caller,
-    problem::{Operation, ProblemType, Refused},
+    problem::{Operation, ProblemType, Refused, SIGN_IN_AGAIN},
     values::{OrNull, Time},
 };
 use crate::auth::{Auth, Export};
@@ -25,10 +25,12 @@ struct AccountExport {
     user: ExportedUser,
     /// Its sessions, the newest first. Those that are over are deleted within two minutes.
     sessions: Vec<ExportedSession>,
-    /// From where and with what its owner signed in within 30 days, the last used first.
+    /// The networks that its owner used within 30 days, the last used first.
     known_clients: Vec<ExportedClient>,
     /// Addresses whose owner has yet to answer a letter, the newest first.
     email_verifications: Vec<ExportedVerification>,
+    /// What a link in an email can still do, once, the newest first.
+    one_time_tokens: Vec<ExportedToken>,
     /// Letters to the address, or about the account, the newest first. They are kept for two days.
     mails: Vec<ExportedMail>,
 }
@@ -73,14 +75,14 @@ struct ExportedSession {
     user_agent: OrNull<String>,
 }
 
-/// A network and a browser or program, together.
+/// A network that its owner used.
 #[derive(Object)]
 struct ExportedClient {
     /// The address, of IPv6 the first 64 bits of it; empty where it is not known.
     network: String,
-    /// What the browser or program says of itself.
+    /// Empty, but for what older versions kept: what the browser or program said of itself.
     user_agent: String,
-    /// When the owner last signed in so.
+    /// When the owner last signed in from there, or used a session from there, give or take an hour.
     last_signed_in_at: Time,
 }
 
@@ -93,6 +95,19 @@ struct ExportedVerification {
     created_at: Time,
     /// How long the link in the letter is good, once that was sent.
     token_expires_at: OrNull<Time>,
+}
+
+/// What a link in an email can still do.
+#[derive(Object)]
+struct ExportedToken {
+    /// What it does: `undo-email-change` gives the account its former address back.
+    purpose: String,
+    /// What it does it with: the former address.
+    data: String,
+    /// When it was made necessary.
+    created_at: Time,
+    /// How long the link is good.
+    expires_at: OrNull<Time>,
 }
 
 /// A letter.
@@ -120,6 +135,7 @@ impl From<Export> for AccountExport {
             sessions: all(export.sessions),
             known_clients: all(export.known_clients),
             email_verifications: all(export.email_verifications),
+            one_time_tokens: all(export.one_time_tokens),
             mails: all(export.mails),
         }
     }
@@ -146,6 +162,17 @@ impl From<email_verification::Model> for ExportedVerification {
             email: verification.email,
             created_at: verification.created_at.into(),
             token_expires_at: verification.token_expires_at.into(),
+        }
+    }
+}
+
+impl From<one_time_token::Model> for ExportedToken {
+    fn from(token: one_time_token::Model) -> Self {
+        Self {
+            purpose: token.purpose,
+            data: token.data,
+            created_at: token.created_at.into(),
+            expires_at: token.expires_at.into(),
         }
     }
 }
@@ -201,7 +228,7 @@ enum Exported {
 
 struct Take;
 impl Operation for Take {
-    const PROBLEMS: &'static [&'static ProblemType] = &[];
+    const PROBLEMS: &'static [&'static ProblemType] = &[&SIGN_IN_AGAIN];
     const NEEDS_SESSION: bool = true;
 }
 
@@ -215,7 +242,8 @@ impl ExportApi {
 impl ExportApi {
     /// Take my data
     ///
-    /// Everything that the service keeps about the caller, but for hashes of passwords and tokens.
+    /// Everything that the service keeps about the caller, but for hashes of passwords and tokens. It needs the password to have
+    /// been given in the last 10 minutes.
     #[oai(
         path = "/users/me/export",
         method = "get",

@@ -14,9 +14,10 @@ use super::client;
 use crate::auth::Language;
 
 /// The paths of the pages, and of what they are made of.
-pub(super) const PATHS: [&str; 4] = [
+pub(super) const PATHS: [&str; 5] = [
     "/verify-email",
     "/reset-password",
+    "/undo-email-change",
     "/pages/page.css",
     "/pages/page.js",
 ];
@@ -41,6 +42,11 @@ const RESET_PASSWORD: Page = Page {
     french: include_str!("pages/reset-password.fr.html"),
 };
 
+const UNDO_EMAIL_CHANGE: Page = Page {
+    english: include_str!("pages/undo-email-change.en.html"),
+    french: include_str!("pages/undo-email-change.fr.html"),
+};
+
 /// Adds the pages.
 pub(super) fn add_to(route: Route) -> Route {
     let page = |page: &'static Page| get(make_sync(move |request| page.answer(&request)));
@@ -52,10 +58,17 @@ pub(super) fn add_to(route: Route) -> Route {
                 .body(content)
         }))
     };
-    let [verify_email, reset_password, style, script] = PATHS;
+    let [
+        verify_email,
+        reset_password,
+        undo_email_change,
+        style,
+        script,
+    ] = PATHS;
     route
         .at(verify_email, page(&VERIFY_EMAIL))
         .at(reset_password, page(&RESET_PASSWORD))
+        .at(undo_email_change, page(&UNDO_EMAIL_CHANGE))
         .at(
             style,
             asset("text/css; charset=utf-8", include_str!("pages/page.css")),

@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 use super::{
     Tag,
     body::Body,
-    caller::Caller,
+    caller::{Caller, FormerSession},
     client::Client,
     cookie::SessionCookie,
     problem::{
         DATABASE_UNAVAILABLE, INVALID_CREDENTIALS, NOT_FOUND, Operation, Problem, ProblemType,
-        Refused,
+        Refused, SIGN_IN_AGAIN,
     },
     users::User,
     values::{OrNull, Time},
@@ -187,10 +187,17 @@ impl Operation for Look {
     const NEEDS_SESSION: bool = true;
 }
 
-/// An operation that ends sessions of who is signed in.
+/// An operation that ends the session of who is signed in.
 struct End;
 impl Operation for End {
     const PROBLEMS: &'static [&'static ProblemType] = &[];
+    const NEEDS_SESSION: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
+struct EndAll;
+impl Operation for EndAll {
+    const PROBLEMS: &'static [&'static ProblemType] = &[&SIGN_IN_AGAIN];
     const NEEDS_SESSION: bool = true;
     const CHANGES_SOMETHING: bool = true;
 }
@@ -238,7 +245,7 @@ impl SessionsApi {
     /// Sign in
     ///
     /// Opens a session for the owner of these credentials: always a new one, with a new token. A browser gets it in a
-    /// cookie and need do nothing else. An app asks for it with `"delivery": "token"`, and sends it with each request as
+    /// cookie and need do nothing else; the session whose cookie it sends along ends. An app asks for it with `"delivery": "token"`, and sends it with each request as
     /// `Authorization: Bearer`.
     #[oai(
         path = "/sessions",
@@ -249,6 +256,7 @@ impl SessionsApi {
     async fn sign_in(
         &self,
         client: Client,
+        former: FormerSession,
         credentials: Body<Credentials>,
     ) -> Result<SignedIn, Refused<SignIn>> {
         let Credentials {
@@ -257,7 +265,13 @@ impl SessionsApi {
             delivery,
         } = credentials.0;
         let password = Zeroizing::new(password.0);
-        let signed_in = self.auth.sign_in(&email, &password, client.0).await?;
+        let signed_in = self
+            .auth
+            .sign_in(&email, &password, client.0.clone())
+            .await?;
+        if let (Delivery::Cookie, Some(former)) = (delivery, former.0) {
+            self.auth.end_former_session(&former, &client.0).await?;
+        }
         let (session, token) = (signed_in.current.session, signed_in.token);
         let session = Session::current(session);
         Ok(match delivery {
@@ -285,14 +299,14 @@ impl SessionsApi {
 
     /// Sign out everywhere
     ///
-    /// Ends all sessions of the caller, this one included.
+    /// Ends all sessions of the caller, this one included. It needs the password to have been given in the last 10 minutes.
     #[oai(
         path = "/sessions",
         method = "delete",
         operation_id = "sign_out_everywhere",
         tag = "Tag::Sessions"
     )]
-    async fn sign_out_everywhere(&self, caller: Caller) -> Result<Ended, Refused<End>> {
+    async fn sign_out_everywhere(&self, caller: Caller) -> Result<Ended, Refused<EndAll>> {
         self.auth.end_all_sessions(&caller.current).await?;
         Ok(Ended::NoContent(caller.cookie_cleared()))
     }

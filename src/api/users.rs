@@ -23,8 +23,8 @@ use super::{
     values::Time,
 };
 use crate::auth::{
-    self, Auth, ChangeEmailError, ChangePasswordError, DeleteUserError, EmailError, PasswordError,
-    RegisterError, WeakPassword,
+    self, Auth, ChangeEmailError, ChangePasswordError, EmailError, FreshSessionError,
+    PasswordError, RegisterError, WeakPassword,
 };
 
 pub(super) struct UsersApi {
@@ -282,15 +282,15 @@ impl From<ChangeEmailError> for Problem {
     }
 }
 
-impl From<DeleteUserError> for Problem {
-    fn from(err: DeleteUserError) -> Self {
+impl From<FreshSessionError> for Problem {
+    fn from(err: FreshSessionError) -> Self {
         match err {
-            DeleteUserError::NotSignedIn => Self::not_signed_in(),
-            DeleteUserError::SignInAgain => Self::new(
+            FreshSessionError::NotSignedIn => Self::not_signed_in(),
+            FreshSessionError::SignInAgain => Self::new(
                 &SIGN_IN_AGAIN,
-                "Sign in again first: to close the account, give its password.",
+                "Sign in again first: this needs the password to have been given in the last 10 minutes.",
             ),
-            DeleteUserError::Db(err) => err.into(),
+            FreshSessionError::Db(err) => err.into(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Confirmed {
 /// Why it is not known whether a password is right.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConfirmError {
-    /// There were too many guesses.
+    /// There were too many attempts.
     #[error(transparent)]
     Throttle(#[from] ThrottleError),
     /// The password could not be hashed: too much to do, most likely.
@@ -39,34 +39,34 @@ pub(super) enum ConfirmError {
 }
 
 impl Auth {
-    /// Compares a password with a user's, if there were not too many guesses for this address, and holds on to the user if it is
-    /// right. Nothing, if it is wrong.
+    /// Compares a password with a user's, if there were not too many attempts for this address, and holds on to the user if it
+    /// is right. Nothing, if it is wrong. No address is one that no account can have.
     pub(super) async fn guess(
         &self,
-        address: &str,
+        address: Option<&str>,
         password: &str,
         user: Option<user::Model>,
         client: &Client,
     ) -> Result<Option<Confirmed>, ConfirmError> {
         let place = self.place(user.as_ref().and_then(stored_hash).as_ref())?;
-        let guess = self.count_guess(address, client).await?;
+        let attempt = self.throttle.begin_attempt(address, client).await?;
         match self.confirm(&place, password, user).await {
             Ok(Some(confirmed)) => {
-                self.guess_was_right(&confirmed.tx, guess).await?;
+                attempt.was_right(&confirmed.tx).await?;
                 Ok(Some(confirmed))
             }
             Ok(None) => {
-                self.guess_was_wrong(guess).await?;
+                attempt.was_wrong().await?;
                 Ok(None)
             }
             Err(err) => {
-                self.guess_was_not_judged(guess).await;
+                attempt.was_not_judged().await;
                 Err(err)
             }
         }
     }
 
-    /// Compares a password with a hash, if there were not too many guesses for this address, and says whether it is right.
+    /// Compares a password with a hash, if there were not too many attempts for this address, and says whether it is right.
     pub(super) async fn guess_hash(
         &self,
         address: &str,
@@ -75,20 +75,20 @@ impl Auth {
         client: &Client,
     ) -> Result<Verdict, ConfirmError> {
         let place = self.place(stored.as_ref())?;
-        let guess = self.count_guess(address, client).await?;
+        let attempt = self.throttle.begin_attempt(Some(address), client).await?;
         match self.verify(&place, password, stored).await {
             Ok(verdict) if verdict.is_right => {
                 let tx = self.db.begin().await?;
-                self.guess_was_right(&tx, guess).await?;
+                attempt.was_right(&tx).await?;
                 tx.commit().await?;
                 Ok(verdict)
             }
             Ok(verdict) => {
-                self.guess_was_wrong(guess).await?;
+                attempt.was_wrong().await?;
                 Ok(verdict)
             }
             Err(err) => {
-                self.guess_was_not_judged(guess).await;
+                attempt.was_not_judged().await;
                 Err(err.into())
             }
         }

@@ -1,16 +1,17 @@
-//! Addresses: whose they are, shown by a letter that arrived; and how an account gets another.
+//! Addresses: whose they are, shown by a letter that arrived.
 
 use entity::{email_verification, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, Client, CurrentSession, DbError, Email, EmailError, HashingError, Language, LetterKind,
-    ThrottleError, Token, TokenKind,
-    credentials::{ConfirmError, Confirmed, stored_hash},
+    Auth, Client, CurrentSession, DbError, HashingError, Language, LetterKind, ThrottleError,
+    Token, TokenKind,
+    credentials::{ConfirmError, stored_hash},
+    event::Event,
     mails::NewLetter,
-    throttle::{Allowance, Deed},
+    throttle::{Action, Allowance},
 };
-use crate::db::{Transaction, Value};
+use crate::db::Transaction;
 
 /// Why an address was not verified.
 #[derive(Debug, thiserror::Error)]
@@ -53,36 +54,6 @@ impl From<DbError> for VerifyEmailError {
         match err {
             DbError::NoResultFound => Self::InvalidToken,
             err => Self::Db(err),
-        }
-    }
-}
-
-/// Why no change of an address was begun.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeEmailError {
-    /// The address is none that an account can have.
-    #[error(transparent)]
-    InvalidEmail(#[from] EmailError),
-    /// What was given as the password is not.
-    #[error("wrong password")]
-    WrongPassword,
-    /// There were too many guesses, or requests for letters.
-    #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The password could not be compared: too much to do, most likely.
-    #[error(transparent)]
-    Hashing(#[from] HashingError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-impl From<ConfirmError> for ChangeEmailError {
-    fn from(err: ConfirmError) -> Self {
-        match err {
-            ConfirmError::Throttle(err) => err.into(),
-            ConfirmError::Hashing(err) => err.into(),
-            ConfirmError::Db(err) => err.into(),
         }
     }
 }
@@ -146,7 +117,7 @@ impl Auth {
     }
 
     /// Writes down a verification, and the letter with its token.
-    async fn await_letter(
+    pub(super) async fn await_letter(
         tx: &Transaction,
         user: &user::Model,
         letter: NewLetter<'_>,
@@ -182,70 +153,23 @@ impl Auth {
         current: &CurrentSession,
         client: &Client,
     ) -> Result<bool, RequestVerificationError> {
-        self.count_deed(Deed::AskForLetter, client).await?;
+        let throttle = &self.throttle;
+        throttle.count_action(Action::AskForLetter, client).await?;
         let tx = self.db.begin().await?;
         let user = tx.lock_user(current.user.id).await?;
         if user.email_verified_at.is_some() {
             return Ok(false);
         }
         let whose = Allowance::Owners;
-        if self.allows_letter(&tx, &user.email, whose).await? {
+        if throttle
+            .allows_letter(&tx, &user.email, whose, client)
+            .await?
+        {
             Self::await_verification(&tx, &user, client.language).await?;
             tx.commit().await?;
             self.posted.notify_one();
         }
         Ok(true)
-    }
-
-    /// Begins to give the caller's account another address: a letter with a link goes to the new one, and one that tells of it
-    /// to the old. Nothing changes until the link is used. A newer request replaces an older one; one for the address that
-    /// the account has takes the older one back.
-    ///
-    /// Where the new address is another account's, its owner is told so instead, and the caller learns nothing of it.
-    ///
-    /// # Errors
-    /// [`ChangeEmailError`].
-    pub async fn request_email_change(
-        &self,
-        current: &CurrentSession,
-        new_email: &str,
-        password: &str,
-        client: &Client,
-    ) -> Result<(), ChangeEmailError> {
-        let email = Email::parse(new_email)?;
-        self.count_deed(Deed::AskForLetter, client).await?;
-        let user = current.user.clone();
-        let address = &*current.user.email;
-        let confirmed = self.guess(address, password, Some(user), client).await?;
-        let Some(Confirmed { tx, user, .. }) = confirmed else {
-            return Err(ChangeEmailError::WrongPassword);
-        };
-        let language = client.language;
-        let is_other = email.as_str() != user.email;
-        let whose = Allowance::Strangers;
-        if is_other {
-            // Of both addresses at once: two who change to each other's would wait for each other.
-            let both = [email.as_str(), &user.email];
-            self.hold_letters(&tx, &both, whose).await?;
-        }
-        if is_other && !self.allows_letter(&tx, email.as_str(), whose).await? {
-            // The last letter stays good. That the password was right is to be remembered all the same.
-            return Ok(tx.commit().await?);
-        }
-        tx.delete_email_changes(&user).await?;
-        if is_other {
-            let letter = NewLetter {
-                recipient: email.as_str(),
-                ..NewLetter::about(&user, LetterKind::EmailChange, language)
-            };
-            Self::await_letter(&tx, &user, letter).await?;
-            let kind = LetterKind::EmailChangeRequested;
-            let letter = NewLetter::about(&user, kind, language);
-            self.tell(&tx, &user, letter).await?;
-        }
-        tx.commit().await?;
-        self.posted.notify_one();
-        Ok(())
     }
 
     /// Does what the letter with this token was about: verifies the address of an account, gives it another one, or makes a
@@ -264,7 +188,7 @@ impl Auth {
     ) -> Result<(), VerifyEmailError> {
         let outcome = self.use_token(token, current, password, client).await;
         if matches!(outcome, Err(VerifyEmailError::InvalidToken)) {
-            self.token_was_wrong(client).await?;
+            self.throttle.token_was_wrong(client).await?;
         }
         outcome
     }
@@ -292,6 +216,8 @@ impl Auth {
                     .guess_hash(&user.email, password, stored, client)
                     .await?;
                 if !verdict.is_right {
+                    let user_id = Some(user_id);
+                    Event::PasswordRefused { user_id }.log(&client.network());
                     return Err(VerifyEmailError::WrongPassword);
                 }
             }
@@ -303,35 +229,20 @@ impl Auth {
         // Had the password or the address been changed meanwhile, the token would be dead, and be found dead here.
         tx.spend_email_verification(digest.as_str()).await?;
         let now = self.db.clock().now();
-        if verification.email == user.email {
+        let event = if verification.email == user.email {
             let verified_at = user.email_verified_at.unwrap_or(now);
             tx.update_user(user_id, [("email_verified_at", verified_at)])
                 .await?;
+            Event::EmailVerified { user_id }
         } else {
-            self.change_email(&tx, &user, &verification.email).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Gives an account another address, to which a letter arrived. What was mailed to the old one is good for nothing then.
-    async fn change_email(
-        &self,
-        tx: &Transaction,
-        user: &user::Model,
-        email: &str,
-    ) -> Result<(), VerifyEmailError> {
-        tx.delete_email_verifications(user.id).await?;
-        let nothing = Value::from(None::<String>);
-        let changes = [
-            ("email", Value::from(email)),
-            ("email_verified_at", self.db.clock().now().into()),
-            ("reset_token", nothing.clone()),
-            ("reset_token_expires_at", nothing),
-        ];
-        match tx.update_user(user.id, changes).await {
-            Err(DbError::Conflict(_)) => Err(VerifyEmailError::AlreadyExists(email.to_owned())),
-            outcome => Ok(outcome?),
-        }
+            self.change_email(&tx, &user, &verification.email, client.language)
+                .await?;
+            Event::EmailChanged { user_id }
+        };
+        tx.commit().await?;
+        self.posted.notify_one();
+        event.log(&client.network());
+        Ok(())
     }
 
     /// "This was not me", for whoever reads the mail of an address: ends what somebody else began with it. That is the account
@@ -345,14 +256,14 @@ impl Auth {
         token: &str,
         client: &Client,
     ) -> Result<(), RefuseError> {
-        let outcome = self.refuse(token).await;
+        let outcome = self.refuse(token, client).await;
         if matches!(outcome, Err(RefuseError::InvalidToken)) {
-            self.token_was_wrong(client).await?;
+            self.throttle.token_was_wrong(client).await?;
         }
         outcome
     }
 
-    async fn refuse(&self, token: &str) -> Result<(), RefuseError> {
+    async fn refuse(&self, token: &str, client: &Client) -> Result<(), RefuseError> {
         if let Some(token) = Token::parse(TokenKind::Registration, token) {
             return Ok(self.db.spend_registration(token.digest().as_str()).await?);
         }
@@ -367,9 +278,11 @@ impl Auth {
             if user.email_verified_at.is_some() {
                 return Err(RefuseError::InvalidToken);
             }
-            let kind = LetterKind::PasswordReset.as_str();
-            tx.delete_mails_to(kind, &user.email).await?;
-            tx.delete_user(user.id).await?;
+            Self::erase(&tx, &user).await?;
+            tx.commit().await?;
+            let (user_id, reason) = (user.id, "refused by the owner of the address");
+            Event::UserDeleted { user_id, reason }.log(&client.network());
+            return Ok(());
         }
         Ok(tx.commit().await?)
     }

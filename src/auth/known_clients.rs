@@ -1,88 +1,52 @@
-//! Clients: where a request comes from, and which of them the owner of an account is known to use.
+//! Networks that the owner of an account is known to use.
 
-use std::net::IpAddr;
-
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::{known_client, user};
-use ipnet::Ipv6Net;
 
-use super::{Auth, DbError, Language, LetterKind, mails::NewLetter};
+use super::{Auth, Client, DbError, LetterKind, mails::NewLetter};
 use crate::db::Transaction;
 
-/// How long a client is known after a sign-in from it.
+/// How long a network is known after a sign-in, or the use of a session, from it.
 pub(super) const KNOWN: TimeDelta = TimeDelta::days(30);
 
-/// How many clients of one account are known: more than anybody has, and few enough to be listed.
-const MOST_CLIENTS: u64 = 100;
-
-/// How much is kept of what a client says of itself, in characters.
-const LONGEST_USER_AGENT: usize = 512;
-
-/// How much of an IPv6 address tells one household from the next, in bits: what it has to itself. Source: RFC 6177.
-const IPV6_PREFIX: u8 = 64;
-
-/// Where a request comes from, as far as that is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
-    /// Its address.
-    pub ip: Option<IpAddr>,
-    /// What the browser or program says of itself. The first 512 characters are kept.
-    pub user_agent: Option<String>,
-    /// In which language its owner is written to.
-    pub language: Language,
-}
-
-impl Client {
-    /// The client as it is stored: what it says of itself is cut, and without NUL, which PostgreSQL's text has not.
-    pub(super) fn storable(mut self) -> Self {
-        self.user_agent = self.user_agent.map(|text| {
-            let letters = text.chars().filter(|letter| *letter != '\0');
-            letters.take(LONGEST_USER_AGENT).collect()
-        });
-        self
-    }
-
-    /// Its address, or where that is one of very many that a household has, what they have in common.
-    pub(super) fn network(&self) -> String {
-        match self.ip {
-            Some(IpAddr::V6(ip)) => Ipv6Net::new_assert(ip, IPV6_PREFIX).trunc().to_string(),
-            Some(ip) => ip.to_string(),
-            None => String::new(),
-        }
-    }
-}
+/// How many networks of one account are known: more than anybody uses, and few enough to be listed.
+pub(super) const MOST_CLIENTS: u64 = 100;
 
 impl Auth {
-    /// Notes, in a transaction, from where and with what the owner of an account signs in; and has the owner told, if neither
-    /// is known from the last 30 days. The first time there is nobody to be told anything new.
+    /// Notes, in a transaction, from where the owner of an account signs in; and has the owner told, if the network is not
+    /// known from the last 30 days. What the browser says of itself decides nothing: anybody can copy it. The first time there
+    /// is nothing new to tell.
     pub(super) async fn note_client(
         &self,
         tx: &Transaction,
         user: &user::Model,
         client: &Client,
     ) -> Result<(), DbError> {
-        let known = known(tx, user, client);
-        let since = known.last_signed_in_at - KNOWN;
-        if user.last_signed_in_at.is_some() && !tx.knows_client(&known, since).await? {
+        let since = tx.clock().now() - KNOWN;
+        let network = client.network();
+        let is_known = tx.knows_network(&user.email, &network, since).await?;
+        if user.last_signed_in_at.is_some() && !is_known {
             let kind = LetterKind::NewSignIn;
             let letter = NewLetter {
                 ip: client.ip,
                 ..NewLetter::about(user, kind, client.language)
             };
-            self.tell(tx, user, letter).await?;
+            self.tell(tx, user, letter, client).await?;
         }
-        tx.remember_client(known).await?;
+        self.remember_client(tx, user, client).await?;
         tx.forget_oldest_clients(user.id, MOST_CLIENTS).await
     }
 
-    /// Notes, in a transaction, that the owner of an account uses a client.
+    /// Notes, in a transaction, that the owner of an account uses a network.
     pub(super) async fn remember_client(
         &self,
         tx: &Transaction,
         user: &user::Model,
         client: &Client,
     ) -> Result<(), DbError> {
-        tx.remember_client(known(tx, user, client)).await
+        let now = tx.clock().now();
+        tx.remember_client(known(user.id, client.network(), now))
+            .await
     }
 
     /// Forgets some of the clients that are not known any more, and says whether there may be more.
@@ -95,13 +59,12 @@ impl Auth {
     }
 }
 
-/// A client of a user, as it is known from now on.
-fn known(tx: &Transaction, user: &user::Model, client: &Client) -> known_client::Model {
-    let client = client.clone().storable();
+/// A network of a user, as it is known from now on.
+pub(super) fn known(user_id: i64, network: String, now: DateTime<Utc>) -> known_client::Model {
     known_client::Model {
-        user_id: user.id,
-        network: client.network(),
-        user_agent: client.user_agent.unwrap_or_default(),
-        last_signed_in_at: tx.clock().now(),
+        user_id,
+        network,
+        user_agent: String::new(),
+        last_signed_in_at: now,
     }
 }

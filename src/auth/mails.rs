@@ -10,7 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{outgoing_mail, user};
 use uuid::Uuid;
 
-use super::{Auth, DbError, Token, TokenKind, throttle::Allowance};
+use super::{
+    Auth, Client, DbError, Token, TokenKind,
+    throttle::{Allowance, LONGEST_PROLONGATION},
+};
 use crate::db::{Transaction, Value};
 
 /// How long a worker has a letter for itself. Longer than sending one may take.
@@ -48,6 +51,8 @@ pub enum LetterKind {
     EmailChange,
     /// Tells the owner that the account is to get another address.
     EmailChangeRequested,
+    /// Tells the former address that the account has another one now, with a link by which that is taken back.
+    EmailChanged,
     /// Tells the owner that somebody wanted an account with this address, in the place of a letter with a link.
     AddressTaken,
     /// Tells the owner of a sign-in from where and with what there was none lately.
@@ -56,13 +61,14 @@ pub enum LetterKind {
 
 impl LetterKind {
     /// Every kind there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::EmailVerification,
         Self::PasswordReset,
         Self::PasswordChanged,
         Self::Registration,
         Self::EmailChange,
         Self::EmailChangeRequested,
+        Self::EmailChanged,
         Self::AddressTaken,
         Self::NewSignIn,
     ];
@@ -77,6 +83,7 @@ impl LetterKind {
             Self::Registration => "registration",
             Self::EmailChange => "email-change",
             Self::EmailChangeRequested => "email-change-requested",
+            Self::EmailChanged => "email-changed",
             Self::AddressTaken => "address-taken",
             Self::NewSignIn => "new-sign-in",
         }
@@ -126,7 +133,7 @@ pub(super) struct NewLetter<'a> {
     pub(super) language: Language,
     /// Whom it is about, where that is known already.
     pub(super) user_id: Option<i64>,
-    /// The verification or the registration that its token is for.
+    /// The verification, the registration or the one-time token that its token is for.
     pub(super) subject_id: Option<Uuid>,
     /// The address of the client that it tells of.
     pub(super) ip: Option<IpAddr>,
@@ -208,11 +215,13 @@ impl Auth {
         tx: &Transaction,
         user: &user::Model,
         letter: NewLetter<'_>,
+        client: &Client,
     ) -> Result<(), DbError> {
         let is_owners = user.email_verified_at.is_some();
         if is_owners
             || self
-                .allows_letter(tx, &user.email, Allowance::Strangers)
+                .throttle
+                .allows_letter(tx, &user.email, Allowance::Strangers, client)
                 .await?
         {
             Self::post(tx, letter).await?;
@@ -259,6 +268,10 @@ impl Auth {
                     None => return Ok(None),
                 }
             }
+            LetterKind::EmailChanged => match self.undo_token_for(due.mail.subject_id).await? {
+                Some(token) => (due.kind, Some(token)),
+                None => return Ok(None),
+            },
             LetterKind::PasswordChanged
             | LetterKind::EmailChangeRequested
             | LetterKind::AddressTaken
@@ -409,7 +422,10 @@ impl Auth {
             self.db.delete_mails_finished_before(now - KEPT).await?,
             self.db.delete_expired_email_verifications(before).await?,
             self.db.delete_expired_registrations(before).await?,
-            self.db.delete_expired_reset_tokens().await?,
+            self.db
+                .delete_reset_tokens_expired_before(now - LONGEST_PROLONGATION)
+                .await?,
+            self.db.delete_expired_one_time_tokens().await?,
         ];
         Ok(more.contains(&true))
     }

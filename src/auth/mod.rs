@@ -3,9 +3,12 @@
 //! The command line, the HTTP API and a program that embeds this library all go through [`Auth`]. It
 //! speaks to [`crate::db`] and knows neither HTTP nor SQL.
 
+mod client;
 mod credentials;
 mod email;
+mod email_change;
 mod email_verification;
+mod event;
 mod export;
 mod hashing;
 mod known_clients;
@@ -14,6 +17,7 @@ mod mails;
 mod password;
 mod password_reset;
 mod registrations;
+mod sealing_keys;
 mod sessions;
 mod throttle;
 mod token;
@@ -22,27 +26,29 @@ mod users;
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
+pub use client::Client;
 pub use email::{Email, EmailError};
-pub use email_verification::{
-    ChangeEmailError, RefuseError, RequestVerificationError, VerifyEmailError,
-};
+pub use email_change::{ChangeEmailError, UndoEmailChangeError};
+pub use email_verification::{RefuseError, RequestVerificationError, VerifyEmailError};
 pub use export::Export;
 pub use hashing::{HashingCounters, HashingError};
-pub use known_clients::Client;
+
 pub use mails::{DueLetter, Language, Letter, LetterKind};
 #[cfg(fuzzing)]
 pub use password::read_stored_hash;
 pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
 pub use password_reset::{RequestResetError, ResetPasswordError};
 pub use registrations::{RegisterError, Registered};
+pub use sealing_keys::{KeySource, SealingKeyError, SealingKeys};
 pub use sessions::{CurrentSession, EndSessionError, Session, SessionError, SignInError, SignedIn};
 pub use throttle::ThrottleError;
 pub use token::{Token, TokenKind};
 use tokio::sync::Notify;
-pub use users::{ChangePasswordError, DeleteUserError};
+pub use users::{ChangePasswordError, FreshSessionError};
 
 use hashing::HashingThreads;
 use last_seen::LastSeen;
+use throttle::Throttle;
 
 use crate::{
     config::{LONGEST_DURATION, Settings},
@@ -74,6 +80,8 @@ pub struct Policy {
     pub reset_token_lifetime: Duration,
     /// How long the link that verifies an address is good.
     pub verification_lifetime: Duration,
+    /// How long an account is kept whose address was never verified and that nobody signs in to; nothing: for ever.
+    pub unverified_lifetime: Option<Duration>,
     /// How often something may be tried.
     pub throttle: ThrottleSettings,
 }
@@ -106,6 +114,7 @@ impl Default for Policy {
             session_lifetime: Duration::from_hours(30 * 24),
             reset_token_lifetime: Duration::from_mins(30),
             verification_lifetime: Duration::from_hours(24),
+            unverified_lifetime: Some(Duration::from_hours(30 * 24)),
             throttle: ThrottleSettings::default(),
         }
     }
@@ -123,6 +132,7 @@ impl From<&Settings> for Policy {
             session_lifetime: settings.session.lifetime,
             reset_token_lifetime: settings.mail.reset_token_lifetime,
             verification_lifetime: settings.mail.verification_lifetime,
+            unverified_lifetime: settings.unverified_lifetime.0,
             throttle: settings.throttle,
         }
     }
@@ -136,6 +146,7 @@ pub struct Auth {
     hashing: Arc<HashingThreads>,
     last_seen: LastSeen,
     posted: Arc<Notify>,
+    throttle: Throttle,
 }
 
 impl Auth {
@@ -146,8 +157,10 @@ impl Auth {
     /// When the system gives the process no threads.
     #[must_use]
     pub fn new(db: DB, policy: Policy) -> Auth {
+        let throttle = Throttle::new(db.clone(), policy.throttle, &SealingKeys::generate());
         Auth {
             db,
+            throttle,
             policy,
             hashing: Arc::new(HashingThreads::start(policy.hashing_lanes)),
             last_seen: LastSeen::default(),

@@ -1,11 +1,14 @@
 //! A password that is forgotten: a letter with a link, and a new password for whoever has it.
 
+use chrono::TimeDelta;
+
 use super::{
     Auth, Client, DbError, Email, EmailError, HashingError, LetterKind, PasswordError,
-    ThrottleError, Token, TokenKind, WeakPassword,
+    PasswordHash, ThrottleError, Token, TokenKind, WeakPassword,
+    event::Event,
     mails::NewLetter,
     password::{self, Password},
-    throttle::Deed,
+    throttle::{Action, LONGEST_PROLONGATION},
 };
 use crate::db::Value;
 
@@ -30,6 +33,13 @@ pub enum ResetPasswordError {
     /// The database has no answer.
     #[error(transparent)]
     Db(DbError),
+}
+
+impl ResetPasswordError {
+    /// Whether the new password was judged, and refused.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::InvalidPassword(_) | Self::WeakPassword(_))
+    }
 }
 
 impl From<DbError> for ResetPasswordError {
@@ -58,7 +68,7 @@ pub enum RequestResetError {
 impl Auth {
     /// Has a letter with a link sent to an address, if it has an account. Whether it has is found out when the letter is
     /// written: this does the same, and takes the same time, for every address. Past so many an hour nothing is sent, which is
-    /// not said either, and the last one stays good.
+    /// not said either; the link in the last one is then good for as long as a new one would be.
     ///
     /// # Errors
     /// [`RequestResetError`].
@@ -68,11 +78,15 @@ impl Auth {
         client: &Client,
     ) -> Result<(), RequestResetError> {
         let email = Email::parse(email)?;
-        self.count_deed(Deed::AskForLetter, client).await?;
-        let whose = self.allowance_of_reset(email.as_str(), client).await?;
+        let (throttle, address) = (&self.throttle, email.as_str());
+        throttle.count_action(Action::AskForLetter, client).await?;
+        let whose = throttle.allowance_of_reset(address, client).await?;
+        Event::ResetRequested.log(&client.network());
         let tx = self.db.begin().await?;
-        if !self.allows_letter(&tx, email.as_str(), whose).await? {
-            return Ok(());
+        if !throttle.allows_letter(&tx, address, whose, client).await? {
+            let lifetime = super::time_delta(self.policy.reset_token_lifetime);
+            throttle.prolong_reset(&tx, address, lifetime).await?;
+            return Ok(tx.commit().await?);
         }
         let (kind, language) = (LetterKind::PasswordReset, client.language);
         Self::post(&tx, NewLetter::to(email.as_str(), kind, language)).await?;
@@ -95,7 +109,7 @@ impl Auth {
     ) -> Result<(), ResetPasswordError> {
         let outcome = self.reset(token, new_password, client).await;
         if matches!(outcome, Err(ResetPasswordError::InvalidToken)) {
-            self.token_was_wrong(client).await?;
+            self.throttle.token_was_wrong(client).await?;
         }
         outcome
     }
@@ -109,27 +123,30 @@ impl Auth {
         let token = Token::parse(TokenKind::PasswordReset, token)
             .ok_or(ResetPasswordError::InvalidToken)?;
         let digest = token.digest();
-        let is_good = |user: &entity::user::Model| {
-            user.reset_token.as_deref() == Some(digest.as_str())
-                && user
-                    .reset_token_expires_at
-                    .is_some_and(|end| self.db.clock().now() < end)
-        };
         let user = self
             .db
             .find_user_by([("reset_token", digest.as_str())])
             .await?;
+        let prolonged = if self.throttle.is_reset_prolonged(&user.email).await? {
+            LONGEST_PROLONGATION
+        } else {
+            TimeDelta::zero()
+        };
+        let is_good = |user: &entity::user::Model| {
+            user.reset_token.as_deref() == Some(digest.as_str())
+                && user
+                    .reset_token_expires_at
+                    .is_some_and(|end| self.db.clock().now() < end + prolonged)
+        };
         if !is_good(&user) {
             return Err(ResetPasswordError::InvalidToken);
         }
-        let password = Password::parse(new_password)?;
-        password.check_length(self.policy)?;
-        let cost = self.policy.bcrypt_cost;
-        let hash = {
-            let place = self.hashing.place(cost)?;
-            let password = self.judge(&place, password, &user.email).await??;
-            password::hash(&place, &password, cost).await?
-        };
+        let choice = self.throttle.begin_choice(user.id, client).await?;
+        let hash = self.hash_of_chosen(&user, new_password).await;
+        if !hash.as_ref().is_err_and(ResetPasswordError::is_refusal) {
+            choice.was_not_refused().await;
+        }
+        let hash = hash?;
         let tx = self.db.begin().await?;
         let user = tx.lock_user(user.id).await?;
         if !is_good(&user) {
@@ -137,7 +154,7 @@ impl Auth {
         }
         tx.delete_sessions(user.id, None).await?;
         tx.delete_email_verifications(user.id).await?;
-        Self::forget_guesses(&tx, &user.email).await?;
+        self.throttle.forget_attempts(&tx, &user.email).await?;
         // Whoever signed in before may not have been the owner. Whoever has the letter is, and has guesses of her own from
         // where she uses it, however many strangers go on to guess.
         tx.delete_known_clients(user.id).await?;
@@ -163,6 +180,21 @@ impl Auth {
         Self::post(&tx, NewLetter::about(&user, kind, client.language)).await?;
         tx.commit().await?;
         self.posted.notify_one();
+        Event::PasswordReset { user_id: user.id }.log(&client.network());
         Ok(())
+    }
+
+    /// Hashes a new password for the owner of the account, if it is good enough.
+    async fn hash_of_chosen(
+        &self,
+        user: &entity::user::Model,
+        new_password: &str,
+    ) -> Result<PasswordHash, ResetPasswordError> {
+        let password = Password::parse(new_password)?;
+        password.check_length(self.policy)?;
+        let cost = self.policy.bcrypt_cost;
+        let place = self.hashing.place(cost)?;
+        let password = self.judge(&place, password, &user.email).await??;
+        Ok(password::hash(&place, &password, cost).await?)
     }
 }

@@ -4,11 +4,12 @@ use entity::{registration, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, Client, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError,
+    Auth, Client, DbError, Email, EmailError, HashingError, LetterKind, PasswordError,
     PasswordHash, ThrottleError, Token, VerifyEmailError, WeakPassword,
+    event::Event,
     mails::NewLetter,
     password::{self, Password, StoredHash},
-    throttle::{Allowance, Deed},
+    throttle::{Action, Allowance},
 };
 use crate::{config::RegistrationMode, db::Transaction};
 
@@ -68,8 +69,7 @@ impl Auth {
         password: &str,
     ) -> Result<user::Model, RegisterError> {
         let (email, password) = self.parse(email, password)?;
-        self.open_account(email, password, Language::default())
-            .await
+        self.open_account(email, password, &Client::default()).await
     }
 
     /// The door for strangers. What comes of it depends on the mode of registration, the policy's:
@@ -91,14 +91,14 @@ impl Auth {
         if mode == RegistrationMode::Closed {
             return Err(RegisterError::Closed);
         }
-        self.count_deed(Deed::Register, client).await?;
+        self.throttle.count_action(Action::Register, client).await?;
         let (email, password) = self.parse(email, password)?;
-        let language = client.language;
         if mode == RegistrationMode::Private {
-            self.await_registration(email, password, language).await?;
+            self.await_registration(email, password, client).await?;
+            Event::Registered { user_id: None }.log(&client.network());
             return Ok(Registered::Waits);
         }
-        let user = self.open_account(email, password, language).await?;
+        let user = self.open_account(email, password, client).await?;
         Ok(Registered::Opened(user))
     }
 
@@ -106,7 +106,7 @@ impl Auth {
         &self,
         email: Email,
         password: Password,
-        language: Language,
+        client: &Client,
     ) -> Result<user::Model, RegisterError> {
         // Spares the hash where the address is taken or the database is down. Who is first is decided
         // below, by the unique constraint.
@@ -123,11 +123,17 @@ impl Auth {
             Err(err) => return Err(err.into()),
         };
         let whose = Allowance::Strangers;
-        if self.allows_letter(&tx, &user.email, whose).await? {
-            Self::await_verification(&tx, &user, language).await?;
+        let throttle = &self.throttle;
+        if throttle
+            .allows_letter(&tx, &user.email, whose, client)
+            .await?
+        {
+            Self::await_verification(&tx, &user, client.language).await?;
         }
         tx.commit().await?;
         self.posted.notify_one();
+        let user_id = Some(user.id);
+        Event::Registered { user_id }.log(&client.network());
         Ok(user)
     }
 
@@ -135,13 +141,17 @@ impl Auth {
         &self,
         email: Email,
         password: Password,
-        language: Language,
+        client: &Client,
     ) -> Result<(), RegisterError> {
         let hash = self.hash_of_new(&email, password).await?;
         let id = Uuid::new_v4();
         let tx = self.db.begin().await?;
         let whose = Allowance::Strangers;
-        if !self.allows_letter(&tx, email.as_str(), whose).await? {
+        let throttle = &self.throttle;
+        if !throttle
+            .allows_letter(&tx, email.as_str(), whose, client)
+            .await?
+        {
             return Ok(());
         }
         tx.add_registration(registration::Model {
@@ -155,7 +165,7 @@ impl Auth {
         .await?;
         let letter = NewLetter {
             subject_id: Some(id),
-            ..NewLetter::to(email.as_str(), LetterKind::Registration, language)
+            ..NewLetter::to(email.as_str(), LetterKind::Registration, client.language)
         };
         Self::post(&tx, letter).await?;
         tx.commit().await?;
@@ -200,6 +210,7 @@ impl Auth {
             .guess_hash(&waiting.email, password, stored, client)
             .await?;
         if !verdict.is_right {
+            Event::PasswordRefused { user_id: None }.log(&client.network());
             return Err(VerifyEmailError::WrongPassword);
         }
         let rehashed = verdict.rehashed.as_ref().map(PasswordHash::as_str);
@@ -210,15 +221,21 @@ impl Auth {
         match user {
             Err(DbError::Conflict(_)) => Err(VerifyEmailError::AlreadyExists(waiting.email)),
             outcome => {
-                outcome?;
-                Ok(tx.commit().await?)
+                let user_id = outcome?;
+                tx.commit().await?;
+                let registered = Event::Registered {
+                    user_id: Some(user_id),
+                };
+                registered.log(&client.network());
+                Ok(())
             }
         }
     }
 
-    async fn add_verified(tx: &Transaction, email: &str, hash: &str) -> Result<(), DbError> {
+    async fn add_verified(tx: &Transaction, email: &str, hash: &str) -> Result<i64, DbError> {
         let user = tx.add_user(email, hash).await?;
         tx.update_user(user.id, [("email_verified_at", user.created_at)])
-            .await
+            .await?;
+        Ok(user.id)
     }
 }

@@ -1,14 +1,16 @@
 //! Sessions: who is signed in, from where, and for how long.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, Client, DbError, Email, HashingError, Policy, ThrottleError,
+    Auth, Client, DbError, Email, FreshSessionError, HashingError, Policy, ThrottleError,
+    client::network_of,
     credentials::{ConfirmError, Confirmed},
+    event::Event,
     password::PasswordHash,
     token::{Token, TokenDigest, TokenKind},
 };
@@ -71,7 +73,16 @@ pub struct CurrentSession {
     pub session: Session,
     /// The account of its owner.
     pub user: user::Model,
+    /// The address that the request comes from, where it is known.
+    pub ip: Option<IpAddr>,
     pub(super) token_digest: TokenDigest,
+}
+
+impl CurrentSession {
+    /// The network that the request comes from.
+    pub(super) fn network(&self) -> String {
+        network_of(self.ip)
+    }
 }
 
 /// A session with a new token, which is not to be had again.
@@ -165,19 +176,24 @@ impl Auth {
         password: &str,
         client: Client,
     ) -> Result<SignedIn, SignInError> {
-        let given = email;
-        let email = Email::parse(given).ok();
+        let email = Email::parse(email).ok();
         // No account has an empty address: the same question, whatever was given.
         let address = email.as_ref().map_or("", Email::as_str);
-        // What is no address is counted too, each text by itself.
-        let guessed = email.as_ref().map_or(given, Email::as_str);
+        let guessed = email.as_ref().map(Email::as_str);
         let found = match self.db.find_user_by([("email", address)]).await {
             Ok(user) => Some(user),
             Err(DbError::NoResultFound) => None,
             Err(err) => return Err(err.into()),
         };
+        let user_id = found.as_ref().map(|user| user.id);
         let confirmed = self.guess(guessed, password, found, &client).await?;
         let Some(Confirmed { tx, user, rehashed }) = confirmed else {
+            let reason = match (user_id, guessed) {
+                (Some(_), _) => "wrong password",
+                (None, Some(_)) => "no account",
+                (None, None) => "no address",
+            };
+            Event::SignInRefused { user_id, reason }.log(&client.network());
             return Err(SignInError::InvalidCredentials);
         };
         Ok(self.open(tx, user, rehashed, client).await?)
@@ -223,10 +239,17 @@ impl Auth {
         tx.update_user(user.id, changes).await?;
         tx.commit().await?;
         self.posted.notify_one();
+        let (user_id, session_id) = (user.id, session.id);
+        let opened = Event::SessionOpened {
+            user_id,
+            session_id,
+        };
+        opened.log(&client.network());
         let session = Session::of(session, self.policy);
         let current = CurrentSession {
             session,
             user,
+            ip: client.ip,
             token_digest,
         };
         Ok(SignedIn { current, token })
@@ -234,14 +257,19 @@ impl Auth {
 
     /// Who shows this token, and by which session: what every request of somebody who is signed in begins with.
     ///
-    /// It is one question to the database. That the session was used is noted beside it, at most once a minute.
+    /// It is one question to the database. That the session was used, and from which network, is noted beside it, at most once
+    /// a minute.
     ///
     /// # Errors
     /// [`SessionError`].
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub async fn check_session(&self, token: &Token) -> Result<CurrentSession, SessionError> {
+    pub async fn check_session(
+        &self,
+        token: &Token,
+        ip: Option<IpAddr>,
+    ) -> Result<CurrentSession, SessionError> {
         let token_digest = token.digest();
         let (row, user) = self.db.find_session(token_digest.as_str()).await?;
         let session = Session::of(row, self.policy);
@@ -250,12 +278,14 @@ impl Auth {
             return Err(SessionError::NotSignedIn);
         }
         if session.last_seen_at + self.last_seen_step() <= now {
+            let network = network_of(ip);
             self.last_seen
-                .note(session.id, &self.db, self.last_seen_step());
+                .note(session.id, network, &self.throttle, self.last_seen_step());
         }
         Ok(CurrentSession {
             session,
             user,
+            ip,
             token_digest,
         })
     }
@@ -303,24 +333,49 @@ impl Auth {
         let user = tx.lock_user(current.user.id).await?;
         tx.delete_session(user.id, id).await?;
         self.name_newest_session(&tx, &user).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        let (user_id, session_id) = (user.id, Some(id));
+        let ended = Event::SessionEnded {
+            user_id,
+            session_id,
+        };
+        ended.log(&current.network());
+        Ok(())
     }
 
-    /// Ends all sessions of the caller: signed out everywhere.
+    /// Ends the session that a browser showed when it signed in again: it has the token of another one now. Source: OWASP
+    /// ASVS 5.0, 7.2.4.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn end_all_sessions(&self, current: &CurrentSession) -> Result<(), DbError> {
-        let tx = self.db.begin().await?;
-        let user = match tx.lock_user(current.user.id).await {
-            Ok(user) => user,
-            // The account was closed at the same moment, and its sessions with it.
-            Err(DbError::NoResultFound) => return Ok(()),
-            Err(err) => return Err(err),
+    pub async fn end_former_session(&self, token: &Token, client: &Client) -> Result<(), DbError> {
+        let former = match self.check_session(token, client.ip).await {
+            Ok(former) => former,
+            Err(SessionError::NotSignedIn) => return Ok(()),
+            Err(SessionError::Db(err)) => return Err(err),
         };
+        self.sign_out(&former).await
+    }
+
+    /// Ends all sessions of the caller, who has given the password in the last 10 minutes: signed out everywhere.
+    ///
+    /// # Errors
+    /// [`FreshSessionError`].
+    pub async fn end_all_sessions(
+        &self,
+        current: &CurrentSession,
+    ) -> Result<(), FreshSessionError> {
+        let (tx, user) = self.begin_fresh(current).await?;
         tx.delete_sessions(user.id, None).await?;
         self.name_newest_session(&tx, &user).await?;
-        tx.commit().await
+        tx.commit().await?;
+        let (user_id, session_id) = (user.id, None);
+        let ended = Event::SessionEnded {
+            user_id,
+            session_id,
+        };
+        ended.log(&current.network());
+        Ok(())
     }
 
     /// Deletes some of the sessions that are over, and says whether there may be more. The service calls it in the

@@ -17,6 +17,8 @@ pub enum TokenKind {
     EmailVerification,
     /// Makes an account of a registration that waits, once.
     Registration,
+    /// Takes a change of an address back, once.
+    EmailChangeUndo,
 }
 
 impl TokenKind {
@@ -27,6 +29,7 @@ impl TokenKind {
             Self::PasswordReset => "bienvenue_reset_",
             Self::EmailVerification => "bienvenue_verification_",
             Self::Registration => "bienvenue_registration_",
+            Self::EmailChangeUndo => "bienvenue_undo_",
         }
     }
 }

@@ -6,11 +6,15 @@ use super::{
     Auth, Client, CurrentSession, DbError, HashingError, LetterKind, PasswordError, PasswordHash,
     Session, SignedIn, ThrottleError, Token, TokenKind, WeakPassword,
     credentials::stored_hash,
+    event::Event,
     hashing::Place,
     mails::NewLetter,
     password::{self, Password},
 };
-use crate::db::Value;
+use crate::db::{Transaction, Value};
+
+/// How many accounts are removed at once.
+const SWEEP: u64 = 100;
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +51,10 @@ impl From<DbError> for ChangePasswordError {
     }
 }
 
-/// Why an account was not closed.
+/// Why something was not done that needs a fresh session.
 #[derive(Debug, thiserror::Error)]
-pub enum DeleteUserError {
-    /// The account is gone, and its sessions with it.
+pub enum FreshSessionError {
+    /// The session has ended meanwhile.
     #[error("not signed in")]
     NotSignedIn,
     /// It is too long since the password was given.
@@ -61,7 +65,7 @@ pub enum DeleteUserError {
     Db(DbError),
 }
 
-impl From<DbError> for DeleteUserError {
+impl From<DbError> for FreshSessionError {
     fn from(err: DbError) -> Self {
         match err {
             DbError::NoResultFound => Self::NotSignedIn,
@@ -87,33 +91,50 @@ impl Auth {
         Password::parse(new_password)?.check_length(self.policy)?;
         // Two hashes: as much as one of the next cost.
         let place = self.hashing.place(self.policy.bcrypt_cost + 1)?;
-        let guess = self.count_guess(&current.user.email, client).await?;
+        let (id, user_id) = (current.session.id, current.user.id);
+        let address = Some(&*current.user.email);
+        let attempt = self.throttle.begin_attempt(address, client).await?;
+        let choice = match self.throttle.begin_choice(user_id, client).await {
+            Ok(choice) => choice,
+            Err(err) => {
+                attempt.was_not_judged().await;
+                return Err(err.into());
+            }
+        };
         let hash = self
             .hash_instead(&place, &current.user, current_password, new_password)
             .await;
+        if !matches!(hash, Err(ChangePasswordError::WeakPassword(_))) {
+            choice.was_not_refused().await;
+        }
         let hash = match hash {
             Ok(hash) => hash,
             Err(ChangePasswordError::WrongPassword) => {
-                self.guess_was_wrong(guess).await?;
+                let user_id = Some(user_id);
+                Event::PasswordRefused { user_id }.log(&client.network());
+                attempt.was_wrong().await?;
                 return Err(ChangePasswordError::WrongPassword);
             }
-            // The password was right, or nobody knows.
+            // The password was right, or was not judged.
             Err(err) => {
-                self.guess_was_not_judged(guess).await;
+                attempt.was_not_judged().await;
                 return Err(err);
             }
         };
-        let (id, user_id) = (current.session.id, current.user.id);
         let token = Token::generate(TokenKind::Session);
         let token_digest = token.digest();
         let tx = self.db.begin().await?;
         let user = tx.lock_user(user_id).await?;
-        self.guess_was_right(&tx, guess).await?;
+        attempt.was_right(&tx).await?;
         // Had the password been changed meanwhile, this session would have ended, or have another token already.
         tx.renew_session(id, current.token_digest.as_str(), token_digest.as_str())
             .await?;
         tx.delete_sessions(user_id, Some(id)).await?;
         tx.delete_email_verifications(user_id).await?;
+        // Somebody else who knew the password may have signed in from the others. After the sessions: one that is in use
+        // makes its network known.
+        tx.delete_known_clients(user_id).await?;
+        self.remember_client(&tx, &user, client).await?;
         let nothing = Value::from(None::<String>);
         let changes = [
             ("hashed_password", Value::from(hash.as_str())),
@@ -124,13 +145,20 @@ impl Auth {
         tx.update_user(user_id, changes).await?;
         let kind = LetterKind::PasswordChanged;
         let letter = NewLetter::about(&user, kind, client.language);
-        self.tell(&tx, &user, letter).await?;
+        self.tell(&tx, &user, letter, client).await?;
         let (session, user) = tx.find_session(token_digest.as_str()).await?;
         tx.commit().await?;
         self.posted.notify_one();
+        let session_id = id;
+        let changed = Event::PasswordChanged {
+            user_id,
+            session_id,
+        };
+        changed.log(&client.network());
         let current = CurrentSession {
             session: Session::of(session, self.policy),
             user,
+            ip: client.ip,
             token_digest,
         };
         Ok(SignedIn { current, token })
@@ -158,16 +186,67 @@ impl Auth {
     /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.
     ///
     /// # Errors
-    /// [`DeleteUserError`].
-    pub async fn delete_user(&self, current: &CurrentSession) -> Result<(), DeleteUserError> {
-        if !current.session.is_fresh(self.db.clock().now()) {
-            return Err(DeleteUserError::SignInAgain);
-        }
+    /// [`FreshSessionError`].
+    pub async fn delete_user(&self, current: &CurrentSession) -> Result<(), FreshSessionError> {
+        let (tx, user) = self.begin_fresh(current).await?;
+        Self::erase(&tx, &user).await?;
+        tx.commit().await?;
+        let (user_id, reason) = (user.id, "closed by its owner");
+        Event::UserDeleted { user_id, reason }.log(&current.network());
+        Ok(())
+    }
+
+    /// Begins a transaction for a caller whose session is fresh, and holds on to the user.
+    pub(super) async fn begin_fresh(
+        &self,
+        current: &CurrentSession,
+    ) -> Result<(Transaction, user::Model), FreshSessionError> {
+        self.check_fresh(current)?;
         let tx = self.db.begin().await?;
         let user = tx.lock_user(current.user.id).await?;
+        // It may have ended since the request began.
+        tx.find_session(current.token_digest.as_str()).await?;
+        Ok((tx, user))
+    }
+
+    /// Refuses a caller whose session is not fresh.
+    pub(super) fn check_fresh(&self, current: &CurrentSession) -> Result<(), FreshSessionError> {
+        if current.session.is_fresh(self.db.clock().now()) {
+            Ok(())
+        } else {
+            Err(FreshSessionError::SignInAgain)
+        }
+    }
+
+    /// Deletes, in a transaction, an account and all that names its address.
+    pub(super) async fn erase(tx: &Transaction, user: &user::Model) -> Result<(), DbError> {
         tx.delete_user(user.id).await?;
-        let kind = LetterKind::PasswordReset.as_str();
-        tx.delete_mails_to(kind, &user.email).await?;
-        Ok(tx.commit().await?)
+        tx.delete_mails_to(&user.email).await?;
+        tx.delete_registrations_of(&user.email).await
+    }
+
+    /// Removes some of the accounts whose address was never verified and that nobody signed in to for as long as the policy
+    /// says, and says whether there may be more. Anybody can open such accounts, with any address.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn sweep_unverified_users(&self) -> Result<bool, DbError> {
+        let Some(lifetime) = self.policy.unverified_lifetime else {
+            return Ok(false);
+        };
+        let before = self.db.clock().now() - super::time_delta(lifetime);
+        // Most of the time there is none, and then no lock is taken to find that out.
+        if self.db.find_unused_users(before, 1).await?.is_empty() {
+            return Ok(false);
+        }
+        let tx = self.db.begin().await?;
+        let users = tx.lock_unused_users(before, SWEEP).await?;
+        for user in &users {
+            Self::erase(&tx, user).await?;
+        }
+        tx.commit().await?;
+        let count = users.len();
+        tracing::info!(count, "accounts that were never verified were removed");
+        Ok(count as u64 == SWEEP)
     }
 }

@@ -11,25 +11,7 @@ use sea_orm::{
 use super::{DB, DbError, ask, subquery};
 
 impl<C: ConnectionTrait> DB<C> {
-    /// Whether a user signed in after a time from this network, or with this program.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn knows_client(
-        &self,
-        client: &known_client::Model,
-        since: DateTime<Utc>,
-    ) -> Result<bool, DbError> {
-        let from_there = known_client::Column::Network.eq(&*client.network);
-        let with_that = known_client::Column::UserAgent.eq(&*client.user_agent);
-        let known = known_client::Entity::find()
-            .filter(known_client::Column::UserId.eq(client.user_id))
-            .filter(known_client::Column::LastSignedInAt.gt(since))
-            .filter(from_there.or(with_that));
-        Ok(ask(known.one(&self.conn)).await?.is_some())
-    }
-
-    /// Whether the user with this address, if there is one, signed in after a time from this network.
+    /// Whether the user with this address, if there is one, used this network after a time.
     ///
     /// # Errors
     /// [`DbError`].
@@ -50,7 +32,22 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(ask(known.one(&self.conn)).await?.is_some())
     }
 
-    /// Notes that a user signed in so.
+    /// The networks that these users are known to use, noted after a time.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_networks(
+        &self,
+        users: impl IntoIterator<Item = i64>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<known_client::Model>, DbError> {
+        let clients = known_client::Entity::find()
+            .filter(known_client::Column::UserId.is_in(users))
+            .filter(known_client::Column::LastSignedInAt.gt(since));
+        ask(clients.all(&self.conn)).await
+    }
+
+    /// Notes that a user uses a network.
     ///
     /// # Errors
     /// [`DbError`].

@@ -72,13 +72,12 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Deletes the letters that are to reset the password of whoever has an address. Those that are about an account go with it.
+    /// Deletes the letters to an address. Those that are about an account go with it, whatever their address.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn delete_mails_to(&self, kind: &str, recipient: &str) -> Result<(), DbError> {
+    pub async fn delete_mails_to(&self, recipient: &str) -> Result<(), DbError> {
         let deletion = outgoing_mail::Entity::delete_many()
-            .filter(outgoing_mail::Column::Kind.eq(kind))
             .filter(outgoing_mail::Column::Recipient.eq(recipient));
         self.write(deletion.exec(&self.conn)).await?;
         Ok(())

@@ -70,6 +70,17 @@ impl<C: ConnectionTrait> DB<C> {
         }
     }
 
+    /// Deletes the registrations of an address.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn delete_registrations_of(&self, email: &str) -> Result<(), DbError> {
+        let deletion =
+            registration::Entity::delete_many().filter(registration::Column::Email.eq(email));
+        self.write(deletion.exec(&self.conn)).await?;
+        Ok(())
+    }
+
     /// Deletes some of the registrations whose token is no good any more, and of those that got none and were asked for before
     /// a time; but none whose letter is still to be sent. Says whether there may be more.
     ///

@@ -1,5 +1,7 @@
 //! The rows of `sessions`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
 use sea_orm::{
@@ -126,6 +128,19 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(session::Column::Id.in_subquery(due.into_query()));
         self.write(touch.exec(&self.conn)).await?;
         Ok(())
+    }
+
+    /// Whose those of these sessions are that are there.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_session_owners(&self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, DbError> {
+        let owners = session::Entity::find()
+            .select_only()
+            .columns([session::Column::Id, session::Column::UserId])
+            .filter(session::Column::Id.is_in(ids.iter().copied()))
+            .into_tuple::<(Uuid, i64)>();
+        Ok(ask(owners.all(&self.conn)).await?.into_iter().collect())
     }
 
     /// Puts another token in the place of a session's, whose owner has given the password just now.

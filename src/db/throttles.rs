@@ -1,12 +1,9 @@
 //! The rows of `throttles`.
 
-use chrono::{DateTime, Utc};
 use entity::throttle;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    prelude::Expr,
-    sea_query::{CaseStatement, OnConflict},
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, prelude::Expr, sea_query::OnConflict,
 };
 
 use super::{DB, DbError, ask};
@@ -38,15 +35,16 @@ impl<C: ConnectionTrait> DB<C> {
         ask(throttles.all(&self.conn)).await
     }
 
-    /// Finds a count.
+    /// Finds those of these counts that there are.
     ///
     /// # Errors
-    /// [`DbError::NoResultFound`].
-    pub async fn find_throttle(&self, key: &str) -> Result<throttle::Model, DbError> {
-        let found = throttle::Entity::find().filter(throttle::Column::Key.eq(key));
-        ask(found.one(&self.conn))
-            .await?
-            .ok_or(DbError::NoResultFound)
+    /// [`DbError`].
+    pub async fn find_throttles(
+        &self,
+        keys: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<throttle::Model>, DbError> {
+        let found = throttle::Entity::find().filter(throttle::Column::Key.is_in(keys));
+        ask(found.all(&self.conn)).await
     }
 
     /// Writes a count down as it is now.
@@ -67,34 +65,19 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Takes a try back, and the wait that it began if that is still the one. Where it was the only one, nothing is left of it:
-    /// a flood that nobody has time for is not to fill the table.
+    /// Takes one back from each of these counts.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn take_back_try(
+    pub async fn take_back_tries(
         &self,
-        key: &str,
-        blocked_until: Option<DateTime<Utc>>,
+        keys: impl IntoIterator<Item = String>,
     ) -> Result<(), DbError> {
-        let only = throttle::Entity::delete_many()
-            .filter(throttle::Column::Key.eq(key))
-            .filter(throttle::Column::Tries.eq(1));
-        if self.write(only.exec(&self.conn)).await?.rows_affected > 0 {
-            return Ok(());
-        }
-        let column = throttle::Column::BlockedUntil;
-        let others = CaseStatement::new()
-            .case(column.eq(blocked_until), Expr::value(None::<DateTime<Utc>>))
-            .finally(Expr::col(column));
+        let tries = throttle::Column::Tries;
         let change = throttle::Entity::update_many()
-            .col_expr(
-                throttle::Column::Tries,
-                Expr::col(throttle::Column::Tries).sub(1),
-            )
-            .col_expr(column, others.into())
-            .filter(throttle::Column::Key.eq(key))
-            .filter(throttle::Column::Tries.gt(0));
+            .col_expr(tries, Expr::col(tries).sub(1))
+            .filter(throttle::Column::Key.is_in(keys))
+            .filter(tries.gt(0));
         self.write(change.exec(&self.conn)).await?;
         Ok(())
     }

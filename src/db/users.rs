@@ -1,12 +1,13 @@
 //! The rows of `users`.
 
-use chrono::{Datelike as _, SubsecRound as _};
-use entity::user;
+use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
+use entity::{session, user};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, Iterable, QueryFilter, QueryOrder, QuerySelect as _, QueryTrait as _, Set,
-    Value,
+    ExprTrait as _, IntoActiveModel, Iterable, QueryFilter, QueryOrder, QuerySelect as _,
+    QueryTrait as _, Select, Set, Value,
     prelude::{ChronoDateTimeUtc, Expr},
+    sea_query::{LockBehavior, LockType},
 };
 
 use super::{DB, DbError, SWEEP, ask};
@@ -119,12 +120,15 @@ impl<C: ConnectionTrait> DB<C> {
         users.pop().ok_or(DbError::NoResultFound)
     }
 
-    /// Forgets some of the reset tokens that are no good any more, and says whether there may be more.
+    /// Forgets some of the reset tokens that expired before a time, and says whether there may be more.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn delete_expired_reset_tokens(&self) -> Result<bool, DbError> {
-        let over = user::Column::ResetTokenExpiresAt.lte(self.clock.now());
+    pub async fn delete_reset_tokens_expired_before(
+        &self,
+        time: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let over = user::Column::ResetTokenExpiresAt.lte(time);
         let some = user::Entity::find()
             .select_only()
             .column(user::Column::Id)
@@ -140,6 +144,34 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(over);
         let swept = self.write(sweep.exec(&self.conn)).await?.rows_affected;
         Ok(swept >= SWEEP)
+    }
+
+    /// Finds users whose address was never verified, who were added before a time, have not signed in since, and have no
+    /// session; at most `limit`.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_unused_users(
+        &self,
+        before: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<user::Model>, DbError> {
+        ask(unused(before, limit).all(&self.conn)).await
+    }
+
+    /// The same, and holds on to them until the transaction ends. Those that somebody else is changing are left out.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn lock_unused_users(
+        &self,
+        before: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<Vec<user::Model>, DbError> {
+        // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
+        let users =
+            unused(before, limit).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        ask(users.all(&self.conn)).await
     }
 
     /// Deletes a user, with all that hangs on the account.
@@ -192,6 +224,24 @@ impl<C: ConnectionTrait> DB<C> {
             _ => Ok(()),
         }
     }
+}
+
+/// Users who never verified their address and have not signed in since a time.
+fn unused(before: DateTime<Utc>, limit: u64) -> Select<user::Entity> {
+    let last = user::Column::LastSignedInAt;
+    let sessions = session::Entity::find()
+        .filter(
+            Expr::col((session::Entity, session::Column::UserId))
+                .equals((user::Entity, user::Column::Id)),
+        )
+        .into_query();
+    user::Entity::find()
+        .filter(user::Column::EmailVerifiedAt.is_null())
+        .filter(user::Column::CreatedAt.lte(before))
+        .filter(last.is_null().or(last.lte(before)))
+        .filter(Expr::exists(sessions).not())
+        .order_by_asc(user::Column::CreatedAt)
+        .limit(limit)
 }
 
 /// The column of this very name. (`Column::from_str` takes other spellings too.)

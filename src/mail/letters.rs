@@ -26,12 +26,14 @@ macro_rules! template {
 const LAYOUT: &str = "layout.html";
 
 /// Our own letters.
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 19] = [
     template!("layout.html"),
     template!("address-taken.en.txt"),
     template!("address-taken.fr.txt"),
     template!("email-change-requested.en.txt"),
     template!("email-change-requested.fr.txt"),
+    template!("email-changed.en.txt"),
+    template!("email-changed.fr.txt"),
     template!("email-change.en.txt"),
     template!("email-change.fr.txt"),
     template!("email-verification.en.txt"),
@@ -72,6 +74,7 @@ pub(super) struct Letters {
     from: Mailbox,
     reset_url: Url,
     verify_url: Url,
+    undo_url: Url,
 }
 
 /// What a template can name.
@@ -113,6 +116,8 @@ impl Letters {
             from: settings.mail.from.clone(),
             reset_url: page(&settings.mail.reset_url, "/reset-password"),
             verify_url: page(&settings.mail.verify_url, "/verify-email"),
+            // Always our own page: a frontend that does not know it yet is not to keep the owner from the account.
+            undo_url: page(&None, "/undo-email-change"),
         };
         // A slip is to be found now, and not when somebody waits for the letter.
         for kind in LetterKind::ALL {
@@ -142,6 +147,7 @@ impl Letters {
         if let Some((token, lifetime)) = &letter.token {
             let mut url = match letter.kind {
                 LetterKind::PasswordReset => self.reset_url.clone(),
+                LetterKind::EmailChanged => self.undo_url.clone(),
                 _ => self.verify_url.clone(),
             };
             // In the fragment, which browsers send to nobody.

@@ -8,7 +8,8 @@ use bienvenue::{
     db::{DB, DbError, Direction, MigrationState},
 };
 use entity::{
-    email_verification, known_client, outgoing_mail, registration, session, throttle, user,
+    email_verification, known_client, one_time_token, outgoing_mail, registration, sealing_key,
+    session, throttle, user,
 };
 use macro_rules_attribute::apply;
 use reqwest::StatusCode;
@@ -34,6 +35,8 @@ async fn every_entity_is_as_its_table(test: TestDb) {
         of_entity::<known_client::Entity>(is_sqlite),
         of_entity::<registration::Entity>(is_sqlite),
         of_entity::<throttle::Entity>(is_sqlite),
+        of_entity::<sealing_key::Entity>(is_sqlite),
+        of_entity::<one_time_token::Entity>(is_sqlite),
     ]);
     let found = of_database(&test.database).await;
     assert_eq!(found, expected);

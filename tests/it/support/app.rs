@@ -12,7 +12,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{Answer, Mailbox, OnDatabase, TestDatabase};
+use super::{Answer, Mailbox, OnDatabase, TEST_KEY, TestDatabase};
 
 /// When the tests take place, in seconds since 1970: 2026-11-22T06:00:00Z.
 const NOW: i64 = 1_795_327_200;
@@ -75,7 +75,14 @@ impl TestApp {
     /// Starts with flags of `bienvenue serve`, besides those that make the tests fast.
     pub async fn with(database: TestDatabase, flags: &[&str]) -> Self {
         let mut arguments = vec!["--database-url", &database.url, "--listen", "127.0.0.1:0"];
-        arguments.extend(["--bcrypt-cost", "4", "--throttle", "off"]);
+        arguments.extend([
+            "--bcrypt-cost",
+            "4",
+            "--throttle",
+            "off",
+            "--keys",
+            TEST_KEY,
+        ]);
         let mail = Mailbox::new();
         arguments.extend(["--mail-dir", mail.path()]);
         arguments.extend(flags);

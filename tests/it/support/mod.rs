@@ -37,6 +37,9 @@ const REQUIRE_ALL_TESTS: &str = "REQUIRE_ALL_TESTS";
 /// A database to use instead of a throwaway one; the tests make databases of their own beside it.
 const TEST_DATABASE_URL: &str = "TEST_DATABASE_URL";
 
+/// The service's own secret, the same for every replica.
+pub const TEST_KEY: &str = "dGhlIGtleSBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVzISE=";
+
 type Run = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A test, as the attributes below register it.

@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::postgres::signal;
+use super::{TEST_KEY, postgres::signal};
 
 /// A `bienvenue serve` that runs, killed when it is dropped.
 pub struct Program {
@@ -58,6 +58,7 @@ impl Program {
             .env("BIENVENUE_LISTEN", "127.0.0.1:0")
             .env("BIENVENUE_BCRYPT_COST", "4")
             .env("BIENVENUE_THROTTLE", "off")
+            .env("BIENVENUE_KEYS", TEST_KEY)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

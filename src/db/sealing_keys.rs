@@ -1,0 +1,55 @@
+//! The row of `sealing_keys`.
+
+use entity::sealing_key;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    sea_query::OnConflict,
+};
+
+use super::{DB, DbError, ask};
+
+/// The id of the one row.
+const ID: i32 = 1;
+
+impl<C: ConnectionTrait> DB<C> {
+    /// The fingerprint of the key that this database is used with; nothing where it was never used with one.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn find_key_fingerprint(&self) -> Result<Option<String>, DbError> {
+        let row = ask(sealing_key::Entity::find_by_id(ID).one(&self.conn)).await?;
+        Ok(row.map(|row| row.fingerprint))
+    }
+
+    /// Writes down with which key this database is used, unless another process was first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn add_key_fingerprint(&self, fingerprint: &str) -> Result<(), DbError> {
+        let row = sealing_key::Model {
+            id: ID,
+            fingerprint: fingerprint.to_owned(),
+            created_at: self.clock.now(),
+        };
+        let conflict = OnConflict::column(sealing_key::Column::Id)
+            .do_nothing()
+            .to_owned();
+        let insert = sealing_key::Entity::insert(row.into_active_model()).on_conflict(conflict);
+        self.write(insert.exec_without_returning(&self.conn))
+            .await?;
+        Ok(())
+    }
+
+    /// Writes down that another key is used from now on.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn replace_key_fingerprint(&self, old: &str, new: &str) -> Result<(), DbError> {
+        let change = sealing_key::Entity::update_many()
+            .col_expr(sealing_key::Column::Fingerprint, new.into())
+            .col_expr(sealing_key::Column::CreatedAt, self.clock.now().into())
+            .filter(sealing_key::Column::Fingerprint.eq(old));
+        self.write(change.exec(&self.conn)).await?;
+        Ok(())
+    }
+}
