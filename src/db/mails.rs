@@ -72,12 +72,13 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Deletes the letters to an address. Those that are about an account go with it, whatever their address.
+    /// Deletes the letters to an address that are about no account. Those that are about one go with it, whatever their address.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn delete_mails_to(&self, recipient: &str) -> Result<(), DbError> {
         let deletion = outgoing_mail::Entity::delete_many()
+            .filter(outgoing_mail::Column::UserId.is_null())
             .filter(outgoing_mail::Column::Recipient.eq(recipient));
         self.write(deletion.exec(&self.conn)).await?;
         Ok(())

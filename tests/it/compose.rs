@@ -92,6 +92,7 @@ async fn every_link_between_the_documents_leads_somewhere() {
         "docs/architecture.md",
         "docs/frontend.md",
         "docs/letters.md",
+        "docs/operating.md",
         "docs/performance.md",
         "docs/security.md",
     ] {

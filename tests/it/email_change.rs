@@ -247,3 +247,145 @@ async fn of_a_hundred_uses_at_once_one_succeeds_on_whichever_replica(app: TestAp
         answer.assert_problem(400, "invalid-token");
     }
 }
+
+async fn undo(app: &TestApp, token: &str) -> Answer {
+    app.post("/email-verification/undo", &json!({"token": token}))
+        .await
+}
+
+/// Changes the address of an account, and returns the token by which the former address takes that back.
+async fn change(app: &TestApp, session: &str, former: &str, email: &str) -> String {
+    ask(app, session, email).await;
+    let token = newest(app, email).await;
+    let changed = verify(app, &token, session).await;
+    assert_eq!(changed.status, StatusCode::NO_CONTENT, "{changed:?}");
+    app.letters_are_out().await;
+    let mails = app.mail.mails().into_iter();
+    let mut told = mails
+        .filter(|mail| mail.to == [former] && mail.subject == "Your email address was changed");
+    let told = told.next_back().expect("the former address is told");
+    assert!(told.text.contains("7 days"), "{}", told.text);
+    told.token().to_owned()
+}
+
+/// The token of the newest email to an address.
+async fn newest(app: &TestApp, email: &str) -> String {
+    app.letters_are_out().await;
+    let mails = app.mail.mails().into_iter();
+    let mut mails = mails.filter(|mail| mail.to == [email]);
+    mails.next_back().expect("an email").token().to_owned()
+}
+
+#[apply(on_both_databases)]
+async fn tokens_that_take_no_change_back_are_refused(app: TestApp) {
+    let session = ada(&app).await;
+    for token in ["", "x", "bienvenue_undo_x", &session] {
+        undo(&app, token).await.assert_problem(400, "invalid-token");
+    }
+    app.post("/email-verification/undo", &json!({}))
+        .await
+        .assert_problem(400, "malformed-request");
+    ask(&app, &session, NEW).await;
+    let confirming = newest(&app, NEW).await;
+    let refused = undo(&app, &confirming).await;
+    refused.assert_problem(400, "invalid-token");
+    // And what takes a change back is good for nothing else.
+    let token = change(&app, &session, ADA, EVE).await;
+    let refused = verify(&app, &token, &session).await;
+    refused.assert_problem(400, "invalid-token");
+    let body = json!({"token": token, "new_password": "incorrect donkey charger"});
+    let refused = app.put("/password-reset", &body).await;
+    refused.assert_problem(400, "invalid-token");
+    app.clock.advance(TimeDelta::days(7));
+    undo(&app, &token)
+        .await
+        .assert_problem(400, "invalid-token");
+}
+
+#[apply(on_both_databases)]
+async fn the_former_address_takes_a_change_back_for_seven_days_once(app: TestApp) {
+    let session = ada(&app).await;
+    let token = change(&app, &session, ADA, EVE).await;
+    let other = app.token(EVE, PASSWORD).await;
+    app.post("/password-reset", &json!({"email": EVE})).await;
+    let reset = newest(&app, EVE).await;
+    ask(&app, &session, NEW).await;
+    let waiting = newest(&app, NEW).await;
+    app.clock
+        .advance(TimeDelta::days(7) - TimeDelta::seconds(1));
+    // It takes nothing else, and is good once, of many at once too.
+    let uses = join_all((0..20).map(|_| undo(&app, &token))).await;
+    let done = uses
+        .iter()
+        .filter(|answer| answer.status == StatusCode::NO_CONTENT);
+    assert_eq!(done.count(), 1, "{uses:?}");
+    for session in [&session, &other] {
+        assert!(!app.opens(session).await);
+    }
+    let body = json!({"token": reset, "new_password": "incorrect donkey charger"});
+    let refused = app.put("/password-reset", &body).await;
+    refused.assert_problem(400, "invalid-token");
+    let body = json!({"token": waiting, "password": PASSWORD});
+    let refused = app.put("/email-verification", &body).await;
+    refused.assert_problem(400, "invalid-token");
+    let again = app.token(ADA, PASSWORD).await;
+    assert_eq!(address(&app, &again).await, ADA);
+}
+
+#[apply(on_both_databases)]
+async fn of_two_changes_the_newer_one_s_email_does_not_outdo_the_older_one_s(app: TestApp) {
+    let session = ada(&app).await;
+    let owners = change(&app, &session, ADA, EVE).await;
+    app.clock.advance(TimeDelta::minutes(1));
+    let thiefs = change(&app, &session, EVE, NEW).await;
+    // The address of the thief's first change is the account's again, and the owner takes that back too.
+    let done = undo(&app, &thiefs).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    let done = undo(&app, &owners).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    let again = app.token(ADA, PASSWORD).await;
+    assert_eq!(address(&app, &again).await, ADA);
+    // The other way round the thief's is dead.
+    let owners = change(&app, &again, ADA, EVE).await;
+    app.clock.advance(TimeDelta::minutes(1));
+    let thiefs = change(&app, &again, EVE, NEW).await;
+    let done = undo(&app, &owners).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    undo(&app, &thiefs)
+        .await
+        .assert_problem(400, "invalid-token");
+}
+
+#[apply(on_both_databases)]
+async fn a_former_address_that_has_another_account_by_now_stays_there(app: TestApp) {
+    let session = ada(&app).await;
+    let token = change(&app, &session, ADA, EVE).await;
+    app.register(ADA, PASSWORD).await;
+    for _ in 0..2 {
+        undo(&app, &token).await.assert_problem(409, "email-taken");
+    }
+    assert_eq!(address(&app, &session).await, EVE);
+    let other = app.token(ADA, PASSWORD).await;
+    app.delete_as(&other, "/users/me").await;
+    let done = undo(&app, &token).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+}
+
+#[apply(on_both_databases)]
+async fn a_former_address_that_was_never_verified_takes_nothing_back(app: TestApp) {
+    // Mistyped, it is a stranger's.
+    app.register(ADA, PASSWORD).await;
+    let session = app.token(ADA, PASSWORD).await;
+    ask(&app, &session, NEW).await;
+    let token = newest(&app, NEW).await;
+    let changed = verify(&app, &token, &session).await;
+    assert_eq!(changed.status, StatusCode::NO_CONTENT, "{changed:?}");
+    app.letters_are_out().await;
+    let mails = app.mail.mails().into_iter();
+    assert!(
+        mails
+            .filter(|mail| mail.to == [ADA])
+            .all(|mail| mail.subject != "Your email address was changed")
+    );
+    assert_eq!(app.database.count("one_time_tokens").await, 0);
+}

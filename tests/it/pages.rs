@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use macro_rules_attribute::apply;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
 
@@ -28,6 +28,11 @@ async fn pages_are_careful_and_in_the_language_of_the_reader(app: TestApp) {
             "/reset-password",
             "<h1>Choose a new password</h1>",
             "<h1>Choisissez un nouveau mot de passe</h1>",
+        ),
+        (
+            "/undo-email-change",
+            "<h1>Take the change of your email address back</h1>",
+            "<h1>Annuler le changement de votre adresse e-mail</h1>",
         ),
     ] {
         for (language, heading) in [("", english), ("fr", french)] {
@@ -163,6 +168,30 @@ async fn it_was_not_me_closes_the_account(app: TestApp) {
         .told("what somebody else began with your address is undone")
         .await;
     assert_eq!(app.database.count("users").await, 0);
+    reader.browser.assert_quiet(&[]).await;
+    reader.browser.close().await;
+}
+
+#[apply(in_a_browser)]
+async fn the_page_of_a_former_address_takes_the_change_back(app: TestApp) {
+    let new = "ada.lovelace@example.com";
+    app.register(ADA, PASSWORD).await;
+    for email in [ADA, new] {
+        let body = json!({"token": app.mail.newest_to(email, 1).await.token()});
+        let session = app.token(ADA, PASSWORD).await;
+        let request = app.request(Method::PUT, "/email-verification", &session);
+        app.send(request.json(&body)).await;
+        let body = json!({"email": new, "password": PASSWORD});
+        let request = app.request(Method::PUT, "/users/me/email", &session);
+        app.send(request.json(&body)).await;
+    }
+    let mail = app.mail.newest_to(ADA, 3).await;
+    assert_eq!(mail.subject, "Your email address was changed");
+    let reader = Reader::new(&app.url).await;
+    reader.open(&mail).await;
+    reader.press("form[data-method=POST] button").await;
+    reader.told("the account has this address again").await;
+    app.token(ADA, PASSWORD).await;
     reader.browser.assert_quiet(&[]).await;
     reader.browser.close().await;
 }

@@ -1,6 +1,6 @@
 //! The entities and the migrated tables say the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bienvenue::{
@@ -40,6 +40,18 @@ async fn every_entity_is_as_its_table(test: TestDb) {
     ]);
     let found = of_database(&test.database).await;
     assert_eq!(found, expected);
+}
+
+#[apply(on_both_databases)]
+async fn the_documents_say_what_bounds_every_table(test: TestDb) {
+    let tables: BTreeSet<_> = of_database(&test.database).await.into_keys().collect();
+    let security = include_str!("../../docs/security.md");
+    let list = security.split("## What bounds every table").nth(1);
+    let list = list.and_then(|rest| rest.split("\n## ").next());
+    let rows = list.expect("the list").lines();
+    let listed = rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next());
+    let listed: BTreeSet<_> = listed.map(str::to_owned).collect();
+    assert_eq!(listed, tables);
 }
 
 #[apply(on_both_databases)]

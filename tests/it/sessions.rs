@@ -661,3 +661,59 @@ async fn the_service_sweeps_by_itself(app: TestApp) {
     .await;
     assert_eq!(app.database.count("sessions").await, 0);
 }
+
+#[apply(on_both_databases)]
+async fn signing_in_again_by_a_browser_ends_the_session_that_it_shows(app: TestApp) {
+    app.register(ADA, PASSWORD).await;
+    app.register("bob@example.com", PASSWORD).await;
+    let other = app.token(ADA, PASSWORD).await;
+    let mut former = String::new();
+    for email in [ADA, ADA, "bob@example.com"] {
+        let body = json!({"email": email, "password": PASSWORD});
+        let request = app.client.post(format!("{}/sessions", app.url));
+        // One that is refused ends nothing.
+        let wrong = json!({"email": email, "password": "incorrect horse battery"});
+        let refused = request.try_clone().expect("it has no body yet");
+        let refused = app
+            .send(refused.header("cookie", &former).json(&wrong))
+            .await;
+        refused.assert_problem(401, "invalid-credentials");
+        assert!(former.is_empty() || shows_session(&app, &former).await);
+        let answer = app
+            .send(request.header("cookie", &former).json(&body))
+            .await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        assert!(former.is_empty() || !shows_session(&app, &former).await);
+        former = answer.cookie();
+        assert!(shows_session(&app, &former).await);
+    }
+    // A program that asks for a token keeps what it has, and so does another device.
+    let body = json!({"email": ADA, "password": PASSWORD, "delivery": "token"});
+    let request = app.client.post(format!("{}/sessions", app.url));
+    app.send(request.header("cookie", &former).json(&body))
+        .await;
+    assert!(shows_session(&app, &former).await);
+    assert!(app.opens(&other).await);
+}
+
+async fn shows_session(app: &TestApp, cookie: &str) -> bool {
+    let request = app.client.get(format!("{}/sessions/current", app.url));
+    let answer = app.send(request.header("cookie", cookie)).await;
+    answer.status == StatusCode::OK
+}
+
+#[apply(on_both_databases)]
+async fn what_cannot_be_undone_needs_a_fresh_session(app: TestApp) {
+    app.register(ADA, PASSWORD).await;
+    let session = app.token(ADA, PASSWORD).await;
+    app.clock.advance(TimeDelta::minutes(10));
+    let stale = app.delete_as(&session, "/sessions").await;
+    stale.assert_problem(403, "sign-in-again");
+    let stale = app.get_as(&session, "/users/me/export").await;
+    stale.assert_problem(403, "sign-in-again");
+    let stale = app.delete_as(&session, "/users/me").await;
+    stale.assert_problem(403, "sign-in-again");
+    // Signing out does not.
+    let out = app.delete_as(&session, "/sessions/current").await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT, "{out:?}");
+}

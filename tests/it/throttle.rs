@@ -613,3 +613,275 @@ async fn the_log_warns_of_a_proxy_that_the_settings_do_not_know() {
     let (_, log) = program.ended();
     assert_eq!(log.matches("BIENVENUE_TRUSTED_PROXIES").count(), 1, "{log}");
 }
+
+/// Asks for a reset of Ada's password, and returns how many emails about resets there are then.
+async fn ask_for_reset(app: &TestApp, from: &str) -> usize {
+    let body = json!({"email": ADA});
+    let asked = send(app, from, Method::POST, "/password-reset", &body).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+    app.letters_are_out().await;
+    let mails = app.mail.mails().into_iter();
+    mails
+        .filter(|mail| mail.subject == "Choose a new password")
+        .count()
+}
+
+#[apply(on_both_databases)]
+async fn no_network_alone_uses_up_the_emails_of_the_owner(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    for asked in 1..8 {
+        assert_eq!(ask_for_reset(&app, "198.51.100.1").await, asked.min(3));
+    }
+    // All of a customer's block of IPv6 is one.
+    for network in 0..9 {
+        let from = format!("2001:db8:7:{network:x}::1");
+        assert_eq!(ask_for_reset(&app, &from).await, 4, "{from}");
+    }
+    app.clock.advance(TimeDelta::hours(1));
+    for asked in 1..8 {
+        let from = format!("2001:db8:7:{asked:x}::1");
+        assert_eq!(ask_for_reset(&app, &from).await, 4 + asked.min(3));
+    }
+    assert_eq!(ask_for_reset(&app, HOME).await, 8);
+}
+
+#[apply(on_both_databases)]
+async fn where_strangers_use_the_emails_up_the_last_link_stays_good(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    for stranger in 0..20 {
+        ask_for_reset(&app, &format!("198.51.100.{stranger}")).await;
+    }
+    let resets = || {
+        let mails = app.mail.mails().into_iter();
+        mails.filter(|mail| mail.subject == "Choose a new password")
+    };
+    assert_eq!(resets().count(), 3);
+    let newest = resets().next_back().expect("three").token().to_owned();
+    let oldest = resets().next().expect("three").token().to_owned();
+    let reset = async |token: &str| {
+        let body = json!({"token": token, "new_password": PASSWORD});
+        send(&app, HOME, Method::PUT, "/password-reset", &body).await
+    };
+    // By itself it would be good for half an hour; the owner asks at the end of that.
+    app.clock.advance(TimeDelta::minutes(29));
+    assert_eq!(ask_for_reset(&app, HOME).await, 3);
+    app.clock.advance(TimeDelta::minutes(29));
+    reset(&oldest).await.assert_problem(400, "invalid-token");
+    let done = reset(&newest).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    reset(&newest).await.assert_problem(400, "invalid-token");
+}
+
+#[apply(on_both_databases)]
+async fn a_link_is_not_good_for_longer_unless_it_is_asked_for(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    for stranger in 0..4 {
+        ask_for_reset(&app, &format!("198.51.100.{stranger}")).await;
+    }
+    let mails = app.mail.mails().into_iter();
+    let mut resets = mails.filter(|mail| mail.subject == "Choose a new password");
+    let newest = resets.next_back().expect("three").token().to_owned();
+    app.clock.advance(TimeDelta::minutes(30));
+    let body = json!({"token": newest, "new_password": PASSWORD});
+    let refused = send(&app, HOME, Method::PUT, "/password-reset", &body).await;
+    refused.assert_problem(400, "invalid-token");
+}
+
+#[apply(on_both_databases)]
+async fn one_network_keeps_nobody_from_registering_privately(database: TestDatabase) {
+    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
+    flags.extend(["--registration", "private"]);
+    let app = TestApp::with(database, &flags).await;
+    for _ in 0..6 {
+        assert_eq!(
+            register(&app, "198.51.100.1", ADA).await.status,
+            StatusCode::ACCEPTED
+        );
+    }
+    register(&app, HOME, ADA).await;
+    app.letters_are_out().await;
+    assert_eq!(app.mail.mails().len(), 4);
+    let token = app.mail.newest_to(ADA, 4).await.token().to_owned();
+    let body = json!({"token": token, "password": PASSWORD});
+    let opened = send(&app, HOME, Method::PUT, "/email-verification", &body).await;
+    assert_eq!(opened.status, StatusCode::NO_CONTENT, "{opened:?}");
+}
+
+#[apply(on_both_databases)]
+async fn ipv6_is_counted_by_the_blocks_that_one_customer_has(database: TestDatabase) {
+    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
+    flags.extend(["--address-failures", "3"]);
+    let app = TestApp::with(database, &flags).await;
+    let mut number = 0;
+    let mut fail = async |from: String| {
+        number += 1;
+        let email = format!("user{number}@example.com");
+        sign_in(&app, &from, &email, WRONG).await.status.as_u16()
+    };
+    // Four times as many from a household's block as from a network, sixteen times as many from a company's.
+    for house in 0..4 {
+        for network in 0..4 {
+            let from = format!("2001:db8:7:{house:x}0{network:x}::1");
+            for _ in 0..3 {
+                assert_eq!(fail(from.clone()).await, 401, "{from}");
+            }
+            assert_eq!(fail(from).await, 429);
+        }
+        assert_eq!(fail(format!("2001:db8:7:{house:x}04::1")).await, 429);
+    }
+    assert_eq!(fail("2001:db8:7:4000::1".to_owned()).await, 429);
+    assert_eq!(fail("2001:db8:8::1".to_owned()).await, 401);
+}
+
+#[apply(on_both_databases)]
+async fn attempts_during_a_wait_count_for_their_network(database: TestDatabase) {
+    let app = throttled(database).await;
+    for attempt in 0..30 {
+        let answer = sign_in(&app, HOME, ADA, WRONG).await;
+        let status = if attempt < 5 { 401 } else { 429 };
+        assert_eq!(answer.status.as_u16(), status, "{attempt}");
+    }
+    assert_too_many(&sign_in(&app, HOME, "bob@example.com", WRONG).await, 600);
+}
+
+#[apply(on_both_databases)]
+async fn a_sign_in_from_elsewhere_does_not_show_in_the_refusals(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    let thief = "198.51.100.66";
+    for email in [ADA, "nobody@example.com"] {
+        for _ in 0..4 {
+            let refused = sign_in(&app, thief, email, WRONG).await;
+            refused.assert_problem(401, "invalid-credentials");
+        }
+        if email == ADA {
+            // A slip, and then the right one.
+            sign_in(&app, HOME, ADA, WRONG).await;
+            app.clock.advance(TimeDelta::seconds(1));
+            let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+            assert_eq!(owner.status, StatusCode::CREATED, "{owner:?}");
+        }
+        let refused = sign_in(&app, thief, email, WRONG).await;
+        refused.assert_problem(401, "invalid-credentials");
+        assert_too_many(&sign_in(&app, thief, email, WRONG).await, 1);
+    }
+}
+
+/// Whether a network has attempts of its own, though strangers have used up theirs.
+async fn is_known(app: &TestApp, from: &str) -> bool {
+    for stranger in 0..5 {
+        sign_in(app, &format!("203.0.113.{stranger}"), ADA, WRONG).await;
+    }
+    let answer = sign_in(app, from, ADA, WRONG).await;
+    app.database.sql("DELETE FROM throttles").await;
+    answer.status == StatusCode::UNAUTHORIZED
+}
+
+/// Uses a session from an address, and waits until that is noted.
+async fn use_session(app: &TestApp, session: &str, from: &str) {
+    let seen = |app: &TestApp| {
+        let now = "SELECT CAST(max(last_signed_in_at) AS text) FROM known_clients";
+        let database = TestDatabase::at(app.database.url.clone());
+        async move { database.sql(now).await }
+    };
+    let before = seen(app).await;
+    let request = app.request(Method::GET, "/sessions/current", session);
+    let answer = app.send(request.header("x-forwarded-for", from)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    while seen(app).await == before {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_network_stays_known_while_a_session_is_used_from_there(database: TestDatabase) {
+    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
+    flags.extend(["--session-idle", "60d", "--session-lifetime", "365d"]);
+    let app = TestApp::with(database, &flags).await;
+    register(&app, HOME, ADA).await;
+    assert!(!is_known(&app, HOME).await);
+    let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+    let session = owner.body["token"].as_str().expect("a token").to_owned();
+    assert!(is_known(&app, HOME).await);
+    for _ in 0..3 {
+        app.clock.advance(TimeDelta::days(20));
+        use_session(&app, &session, HOME).await;
+        assert!(is_known(&app, HOME).await);
+    }
+    // And one from which there was no sign-in.
+    app.clock.advance(TimeDelta::days(1));
+    assert!(!is_known(&app, "192.0.2.2").await);
+    use_session(&app, &session, "192.0.2.2").await;
+    assert!(is_known(&app, "192.0.2.2").await);
+    app.clock.advance(TimeDelta::days(30));
+    assert!(!is_known(&app, HOME).await);
+}
+
+#[apply(on_both_databases)]
+async fn after_a_password_change_the_network_of_a_thief_is_not_known(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    let thief = "198.51.100.66";
+    sign_in(&app, thief, ADA, PASSWORD).await;
+    let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+    let session = owner.body["token"].as_str().expect("a token").to_owned();
+    assert!(is_known(&app, thief).await);
+    let body = json!({"current_password": PASSWORD, "new_password": "undecided mule adapter"});
+    let request = app.request(Method::PUT, "/users/me/password", &session);
+    let changed = app
+        .send(request.header("x-forwarded-for", HOME).json(&body))
+        .await;
+    assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+    assert!(!is_known(&app, thief).await);
+    assert!(is_known(&app, HOME).await);
+}
+
+#[apply(on_both_databases)]
+async fn new_passwords_that_are_refused_are_counted_by_account_and_by_network(
+    database: TestDatabase,
+) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    ask_for_reset(&app, HOME).await;
+    let token = app.mail.newest_to(ADA, 2).await.token().to_owned();
+    let reset = async |from: &str, password: &str| {
+        let body = json!({"token": token, "new_password": password});
+        send(&app, from, Method::PUT, "/password-reset", &body).await
+    };
+    // One that is accepted counts for nothing, nor does one of another account.
+    let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
+    let session = owner.body["token"].as_str().expect("a token").to_owned();
+    for attempt in 0..30 {
+        let from = format!("198.51.100.{}", attempt / 10);
+        let weak = ["password1", "short", "\0"][attempt % 3];
+        let refused = reset(&from, weak).await;
+        assert_eq!(refused.status.as_u16(), 422, "{refused:?}");
+    }
+    assert_too_many(&reset(HOME, PASSWORD).await, 600);
+    let body = json!({"current_password": PASSWORD, "new_password": "undecided mule adapter"});
+    let request = app.request(Method::PUT, "/users/me/password", &session);
+    assert_too_many(&app.send(request.json(&body)).await, 600);
+    app.clock.advance(TimeDelta::minutes(10));
+    let done = reset(HOME, PASSWORD).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+}
+
+#[apply(on_both_databases)]
+async fn counts_below_the_first_wait_go_within_a_day_and_others_stay(database: TestDatabase) {
+    let app = throttled(database).await;
+    for number in 0..20 {
+        let email = format!("user{number}@example.com");
+        sign_in(&app, &format!("198.51.100.{number}"), &email, WRONG).await;
+    }
+    for number in 0..5 {
+        sign_in(&app, &format!("198.51.101.{number}"), ADA, WRONG).await;
+    }
+    app.clock.advance(TimeDelta::days(1));
+    while app.auth.sweep_throttles().await.expect("sweeps") {}
+    assert_eq!(app.database.count("throttles").await, 1);
+    sign_in(&app, HOME, ADA, WRONG).await;
+    assert_too_many(&sign_in(&app, "198.51.102.1", ADA, WRONG).await, 2);
+}

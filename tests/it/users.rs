@@ -1,10 +1,11 @@
 //! Accounts.
 
+use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, on_both_databases};
+use crate::support::{TestApp, TestDatabase, on_both_databases};
 
 const GOOD: &str = "correct horse battery";
 
@@ -267,4 +268,50 @@ async fn fifty_writers_at_once_are_all_served(app: TestApp) {
     });
     futures_util::future::join_all(writers).await;
     assert_eq!(app.database.count("users").await, 500);
+}
+
+#[apply(on_both_databases)]
+async fn accounts_that_were_never_verified_nor_used_are_removed(app: TestApp) {
+    let sweep = async || while app.auth.sweep_unverified_users().await.expect("sweeps") {};
+    let emails = ["ada", "bob", "eve", "mia"].map(|name| format!("{name}@example.com"));
+    let [ada, bob, eve, mia] = &emails;
+    for email in &emails {
+        app.register(email, GOOD).await;
+    }
+    // Ada verified her address, Bob signs in now and then, Mia has a session.
+    let token = app.mail.newest_to(ada, 1).await.token().to_owned();
+    let body = json!({"token": token, "password": GOOD});
+    let verified = app.put("/email-verification", &body).await;
+    assert_eq!(verified.status, StatusCode::NO_CONTENT, "{verified:?}");
+    app.clock.advance(TimeDelta::days(24));
+    app.sign_in(bob, GOOD).await;
+    app.clock
+        .advance(TimeDelta::days(6) - TimeDelta::seconds(1));
+    app.sign_in(mia, GOOD).await;
+    sweep().await;
+    assert_eq!(app.database.count("users").await, 4);
+    app.clock.advance(TimeDelta::seconds(1));
+    sweep().await;
+    assert_eq!(app.database.count("users").await, 3);
+    let gone = format!("SELECT 'one' FROM users WHERE email = '{eve}'");
+    assert_eq!(app.database.sql(&gone).await, None);
+    let mails = format!("SELECT 'one' FROM outgoing_mails WHERE recipient = '{eve}'");
+    assert_eq!(app.database.sql(&mails).await, None);
+    // Of a session that is in use nothing more is asked, however long ago it began.
+    let in_use = "UPDATE users SET last_signed_in_at = created_at, created_at = created_at";
+    app.database.sql(in_use).await;
+    sweep().await;
+    assert_eq!(app.database.count("users").await, 3);
+    app.database.sql("DELETE FROM sessions").await;
+    sweep().await;
+    assert_eq!(app.database.count("users").await, 1);
+}
+
+#[apply(on_both_databases)]
+async fn the_removal_of_accounts_can_be_off(database: TestDatabase) {
+    let app = TestApp::with(database, &["--unverified-lifetime", "off"]).await;
+    app.register("ada@example.com", GOOD).await;
+    app.clock.advance(TimeDelta::days(4000));
+    while app.auth.sweep_unverified_users().await.expect("sweeps") {}
+    assert_eq!(app.database.count("users").await, 1);
 }

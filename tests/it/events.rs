@@ -1,0 +1,173 @@
+//! What the log says of security.
+
+use macro_rules_attribute::apply;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::support::{Mailbox, Program, TestDatabase, on_both_databases};
+
+const ADA: &str = "ada@example.com";
+const NEW: &str = "ada.lovelace@example.com";
+const PASSWORD: &str = "correct horse battery";
+const NEXT: &str = "incorrect donkey charger";
+
+struct Story {
+    program: Program,
+    client: Client,
+    mail: Mailbox,
+    session: String,
+}
+
+impl Story {
+    async fn send(&self, method: Method, path: &str, body: Value) -> Value {
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.program.url))
+            .header("x-request-id", "the-request");
+        let request = match &*self.session {
+            "" => request,
+            session => request.bearer_auth(session),
+        };
+        let answer = if body.is_null() {
+            request.send().await
+        } else {
+            request.json(&body).send().await
+        };
+        let answer = answer.expect("answers").bytes().await.expect("a body");
+        serde_json::from_slice(&answer).unwrap_or_default()
+    }
+
+    async fn sign_in(&mut self, email: &str, password: &str) {
+        self.session.clear();
+        let body = json!({"email": email, "password": password, "delivery": "token"});
+        let answer = self.send(Method::POST, "/sessions", body).await;
+        if let Some(token) = answer["token"].as_str() {
+            token.clone_into(&mut self.session);
+        }
+    }
+}
+
+#[apply(on_both_databases)]
+async fn every_event_of_security_is_a_line_with_ids_and_without_addresses(database: TestDatabase) {
+    let mail = Mailbox::new();
+    let variables = [
+        ("DATABASE_URL", &*database.url),
+        ("BIENVENUE_MAIL_DIR", mail.path()),
+        ("BIENVENUE_LOG_FORMAT", "json"),
+        ("BIENVENUE_THROTTLE", "on"),
+    ];
+    let mut story = Story {
+        program: Program::start(&variables),
+        client: Client::new(),
+        mail,
+        session: String::new(),
+    };
+    let credentials = json!({"email": ADA, "password": PASSWORD});
+    story.send(Method::POST, "/users", credentials).await;
+    let verification = story.mail.newest_to(ADA, 1).await.token().to_owned();
+    story.sign_in("nonsense", PASSWORD).await;
+    story.sign_in("nobody@example.com", PASSWORD).await;
+    story.sign_in(ADA, NEXT).await;
+    story.sign_in(ADA, PASSWORD).await;
+    let body = json!({"token": verification});
+    story.send(Method::PUT, "/email-verification", body).await;
+    let body = json!({"current_password": NEXT, "new_password": NEXT});
+    story.send(Method::PUT, "/users/me/password", body).await;
+    let body = json!({"email": NEW, "password": PASSWORD});
+    story.send(Method::PUT, "/users/me/email", body).await;
+    let body = json!({"token": story.mail.newest_to(NEW, 1).await.token()});
+    story.send(Method::PUT, "/email-verification", body).await;
+    let undo = story.mail.newest_to(ADA, 3).await;
+    story
+        .send(
+            Method::POST,
+            "/email-verification/undo",
+            json!({"token": undo.token()}),
+        )
+        .await;
+    story.sign_in(ADA, PASSWORD).await;
+    let body = json!({"current_password": PASSWORD, "new_password": NEXT});
+    let changed = story.send(Method::PUT, "/users/me/password", body).await;
+    let token = changed["token"].as_str().expect("a token");
+    token.clone_into(&mut story.session);
+    story
+        .send(Method::GET, "/users/me/export", Value::Null)
+        .await;
+    story
+        .send(Method::DELETE, "/sessions/current", Value::Null)
+        .await;
+    story.session.clear();
+    story
+        .send(Method::POST, "/password-reset", json!({"email": ADA}))
+        .await;
+    let resets = || {
+        let mails = story.mail.mails().into_iter();
+        mails.filter(|mail| mail.subject == "Choose a new password")
+    };
+    while resets().count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let reset = resets().next().expect("one").token().to_owned();
+    let body = json!({"token": reset, "new_password": PASSWORD});
+    story.send(Method::PUT, "/password-reset", body).await;
+    for _ in 0..6 {
+        story.sign_in("eve@example.com", PASSWORD).await;
+    }
+    story.sign_in(ADA, PASSWORD).await;
+    story.send(Method::DELETE, "/sessions", Value::Null).await;
+    story.sign_in(ADA, PASSWORD).await;
+    story.send(Method::DELETE, "/users/me", Value::Null).await;
+    story.program.signal("TERM");
+    let (_, log) = story.program.ended();
+    for secret in [ADA, NEW, "@example", PASSWORD, NEXT, "bienvenue_"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let events: Vec<Value> = lines
+        .filter(|line: &Value| line["fields"]["event"].is_string())
+        .collect();
+    let mut told = String::new();
+    for line in &events {
+        let fields = &line["fields"];
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["span"]["id"], "the-request");
+        assert_eq!(fields["network"], "127.0.0.1");
+        let event = fields["event"].as_str().expect("text");
+        let ids = ["user_id", "session_id"].map(|name| u8::from(!fields[name].is_null()));
+        let reason = fields["reason"].as_str().unwrap_or("-");
+        told += &format!("{event} {}{} {reason}\n", ids[0], ids[1]);
+    }
+    assert_eq!(told, TOLD, "{told}");
+}
+
+/// The events, whether each has the id of a user and of a session, and its reason.
+const TOLD: &str = "\
+user.registered 10 -
+session.refused 00 no address
+session.refused 00 no account
+session.refused 10 wrong password
+session.opened 11 -
+email.verified 10 -
+password.refused 10 -
+email.change_requested 11 -
+email.changed 10 -
+email.change_undone 10 -
+session.opened 11 -
+password.changed 11 -
+user.exported 10 -
+session.ended 11 -
+password.reset_requested 00 -
+password.reset 10 -
+session.refused 00 no account
+session.refused 00 no account
+session.refused 00 no account
+session.refused 00 no account
+session.refused 00 no account
+account.throttled 00 attempts
+session.opened 11 -
+session.ended 10 -
+session.opened 11 -
+user.deleted 10 closed by its owner
+";
