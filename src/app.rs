@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, time::MissedTickBehavior};
 use crate::{
     api,
     auth::{Auth, SealingKeyError},
-    config::{Settings, SettingsError},
+    config::{OrOff, Settings, SettingsError},
     db::{self, DB, DbError},
     mail::{self, Mailer},
     server,
@@ -17,6 +17,9 @@ use crate::{
 
 /// How often what is over is swept.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often accounts are looked for that were never verified, at the least: it asks more of the database than other sweeps.
+const LONGEST_UNVERIFIED_INTERVAL: Duration = Duration::from_hours(1);
 
 /// A service that has its port and its database, and is ready to answer.
 pub struct App {
@@ -113,6 +116,7 @@ impl App {
         tokio::select! {
             _ = async { tokio::join!(serve, deliver) } => {}
             () = sweep(&self.auth) => {}
+            () = sweep_unverified(&self.auth, self.settings.unverified_lifetime) => {}
         }
     }
 }
@@ -127,6 +131,18 @@ async fn sweep(auth: &Auth) {
         sweep_all(|| auth.sweep_letters()).await;
         sweep_all(|| auth.sweep_clients()).await;
         sweep_all(|| auth.sweep_throttles()).await;
+    }
+}
+
+/// Removes accounts that were never verified nor used. Not at once: whoever has just changed the setting, or the version, has
+/// some time to change it back.
+async fn sweep_unverified(auth: &Auth, lifetime: OrOff) {
+    let Some(lifetime) = lifetime.0 else {
+        return std::future::pending().await;
+    };
+    let pause = (lifetime / 60).clamp(SWEEP_INTERVAL, LONGEST_UNVERIFIED_INTERVAL);
+    loop {
+        tokio::time::sleep(pause).await;
         sweep_all(|| auth.sweep_unverified_users()).await;
     }
 }

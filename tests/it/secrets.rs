@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Program, SmtpServer, TestDatabase, on_both_databases, with_mail_server,
+    Answer, Program, SmtpServer, TEST_KEY, TestDatabase, on_both_databases, with_mail_server,
 };
 
 /// What people type, and what operators set: each is in no other text.
@@ -25,11 +25,13 @@ const MAIL_PASSWORD: &str = "the-mail-password";
 const DATABASE_PASSWORD: &str = "the-database-password";
 
 /// What gives a secret away in a log, whichever it is: the forms of tokens and hashes, and what a database is asked.
-const SIGNS: [&str; 8] = [
+const SIGNS: [&str; 10] = [
     "bienvenue_session_",
     "bienvenue_reset_",
     "bienvenue_verification_",
     "bienvenue_registration_",
+    "bienvenue_undo_",
+    TEST_KEY,
     "$2b$",
     "hashed_password",
     "token_digest",
@@ -179,6 +181,7 @@ async fn what_the_database_refuses_is_logged_without_what_it_was_asked(database:
     let program = Program::start(&[("RUST_LOG", "trace"), ("DATABASE_URL", &database.url)]);
     for table in [
         "email_verifications",
+        "one_time_tokens",
         "outgoing_mails",
         "known_clients",
         "sessions",
@@ -295,10 +298,27 @@ async fn changes_and_ends(flows: &mut Flows, mail_server: &SmtpServer) {
             json!({"token": moved}),
         )
         .await;
+    let change = json!({"email": "newer@example.com", "password": LONG_PASSWORD});
+    flows.done("PUT /users/me/email", &token, change).await;
+    let moved = flows.letter(mail_server, 7, "verification").await;
+    flows
+        .done(
+            "PUT /email-verification",
+            "",
+            json!({"token": moved, "password": LONG_PASSWORD}),
+        )
+        .await;
+    let undo = json!({"token": flows.letter(mail_server, 8, "undo").await});
+    flows
+        .done("POST /email-verification/undo", "", undo.clone())
+        .await;
+    flows
+        .call("POST /email-verification/undo", "", "", undo)
+        .await;
     flows
         .done("POST /password-reset", "", json!({"email": ADA}))
         .await;
-    let reset = flows.letter(mail_server, 6, "reset").await;
+    let reset = flows.letter(mail_server, 9, "reset").await;
     let weak = json!({"token": reset, "new_password": WEAK_PASSWORD});
     flows.call("PUT /password-reset", "", "", weak).await;
     let strong = json!({"token": reset, "new_password": LAST_PASSWORD});
