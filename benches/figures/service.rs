@@ -30,6 +30,8 @@ impl Service {
             .env_clear()
             .env("BIENVENUE_LISTEN", address.to_string())
             .env("BIENVENUE_THROTTLE", "off")
+            // The same for every service on one database.
+            .env("BIENVENUE_KEYS", "00".repeat(32))
             .envs(settings.iter().copied());
         Self::started(address, command.current_dir(folder))
     }

@@ -205,14 +205,13 @@ impl Auth {
             KeySource::File(path) => read_or_make(path, stored.as_deref())?,
         };
         let given = keys.fingerprint();
-        let stored = match stored {
-            Some(stored) => stored,
-            None => {
-                self.db.add_key_fingerprint(&given).await?;
-                // Another process may have been first.
-                let stored = self.db.find_key_fingerprint().await?;
-                stored.unwrap_or_else(|| given.clone())
-            }
+        let stored = if let Some(stored) = stored {
+            stored
+        } else {
+            self.db.add_key_fingerprint(&given).await?;
+            // Another process may have been first.
+            let stored = self.db.find_key_fingerprint().await?;
+            stored.unwrap_or_else(|| given.clone())
         };
         if !keys.has(&stored) {
             if let (KeySource::File(path), true) = (source, is_new) {

@@ -150,11 +150,11 @@ impl Auth {
         tx.commit().await?;
         self.posted.notify_one();
         let session_id = id;
-        let changed = Event::PasswordChanged {
+        let event = Event::PasswordChanged {
             user_id,
             session_id,
         };
-        changed.log(&client.network());
+        event.log(&client.network());
         let current = CurrentSession {
             session: Session::of(session, self.policy),
             user,
