@@ -149,7 +149,10 @@ impl Auth {
         Auth {
             db,
             policy,
-            hashing: Arc::new(HashingThreads::start(policy.hashing_lanes)),
+            hashing: Arc::new(HashingThreads::start(
+                policy.hashing_lanes,
+                policy.bcrypt_cost,
+            )),
             last_seen: LastSeen::default(),
             posted: Arc::new(Notify::new()),
         }

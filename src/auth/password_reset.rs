@@ -126,7 +126,7 @@ impl Auth {
         password.check_length(self.policy)?;
         let cost = self.policy.bcrypt_cost;
         let hash = {
-            let place = self.hashing.place(cost)?;
+            let place = self.hashing.place(cost, &client.network())?;
             let password = self.judge(&place, password, &user.email).await??;
             password::hash(&place, &password, cost).await?
         };

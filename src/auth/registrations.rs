@@ -4,7 +4,7 @@ use entity::{registration, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, Client, DbError, Email, EmailError, HashingError, Language, LetterKind, PasswordError,
+    Auth, Client, DbError, Email, EmailError, HashingError, LetterKind, PasswordError,
     PasswordHash, ThrottleError, Token, VerifyEmailError, WeakPassword,
     mails::NewLetter,
     password::{self, Password, StoredHash},
@@ -68,8 +68,7 @@ impl Auth {
         password: &str,
     ) -> Result<user::Model, RegisterError> {
         let (email, password) = self.parse(email, password)?;
-        self.open_account(email, password, Language::default())
-            .await
+        self.open_account(email, password, &Client::default()).await
     }
 
     /// The door for strangers. What comes of it depends on the mode of registration, the policy's:
@@ -93,12 +92,11 @@ impl Auth {
         }
         self.count_deed(Deed::Register, client).await?;
         let (email, password) = self.parse(email, password)?;
-        let language = client.language;
         if mode == RegistrationMode::Private {
-            self.await_registration(email, password, language).await?;
+            self.await_registration(email, password, client).await?;
             return Ok(Registered::Waits);
         }
-        let user = self.open_account(email, password, language).await?;
+        let user = self.open_account(email, password, client).await?;
         Ok(Registered::Opened(user))
     }
 
@@ -106,7 +104,7 @@ impl Auth {
         &self,
         email: Email,
         password: Password,
-        language: Language,
+        client: &Client,
     ) -> Result<user::Model, RegisterError> {
         // Spares the hash where the address is taken or the database is down. Who is first is decided
         // below, by the unique constraint.
@@ -115,7 +113,7 @@ impl Auth {
             Err(DbError::NoResultFound) => {}
             Err(err) => return Err(err.into()),
         }
-        let hash = self.hash_of_new(&email, password).await?;
+        let hash = self.hash_of_new(&email, password, client).await?;
         let tx = self.db.begin().await?;
         let user = match tx.add_user(email.as_str(), hash.as_str()).await {
             Ok(user) => user,
@@ -124,7 +122,7 @@ impl Auth {
         };
         let whose = Allowance::Strangers;
         if self.allows_letter(&tx, &user.email, whose).await? {
-            Self::await_verification(&tx, &user, language).await?;
+            Self::await_verification(&tx, &user, client.language).await?;
         }
         tx.commit().await?;
         self.posted.notify_one();
@@ -135,9 +133,9 @@ impl Auth {
         &self,
         email: Email,
         password: Password,
-        language: Language,
+        client: &Client,
     ) -> Result<(), RegisterError> {
-        let hash = self.hash_of_new(&email, password).await?;
+        let hash = self.hash_of_new(&email, password, client).await?;
         let id = Uuid::new_v4();
         let tx = self.db.begin().await?;
         let whose = Allowance::Strangers;
@@ -155,7 +153,7 @@ impl Auth {
         .await?;
         let letter = NewLetter {
             subject_id: Some(id),
-            ..NewLetter::to(email.as_str(), LetterKind::Registration, language)
+            ..NewLetter::to(email.as_str(), LetterKind::Registration, client.language)
         };
         Self::post(&tx, letter).await?;
         tx.commit().await?;
@@ -175,9 +173,10 @@ impl Auth {
         &self,
         email: &Email,
         password: Password,
+        client: &Client,
     ) -> Result<PasswordHash, RegisterError> {
         let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost)?;
+        let place = self.hashing.place(cost, &client.network())?;
         let password = self.judge(&place, password, email.as_str()).await??;
         Ok(password::hash(&place, &password, cost).await?)
     }
