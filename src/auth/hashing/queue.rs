@@ -18,8 +18,11 @@ use super::{
 /// Work that would wait longer than this is refused at once.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
-/// More work than this is taken from nobody, however many networks share it.
+/// No network adds to more work than this, however many networks share it.
 const LONGEST_QUEUE: Duration = Duration::from_secs(8);
+
+/// The same for networks that have no work outstanding: those that have can't fill this part.
+const LONGEST_QUEUE_OF_FIRSTS: Duration = Duration::from_secs(16);
 
 /// A queue that is fair by network, and as long as its threads can serve in time.
 pub(super) struct Queue<T> {
@@ -82,9 +85,14 @@ impl<T> Queue<T> {
         let nanos = self.nanos_a_unit.load(Ordering::Relaxed);
         let time = |work: u64| Duration::from_nanos(work.saturating_mul(nanos) / self.threads);
         let (wait, all) = (time(tasks.ahead_of(network)), time(tasks.outstanding()));
+        let longest = if wait.is_zero() {
+            LONGEST_QUEUE_OF_FIRSTS
+        } else {
+            LONGEST_QUEUE
+        };
         if wait > LONGEST_WAIT {
             Err(HashingError::Overloaded(wait))
-        } else if all > LONGEST_QUEUE {
+        } else if all > longest {
             Err(HashingError::Overloaded(all))
         } else {
             Ok(())
