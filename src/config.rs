@@ -340,7 +340,8 @@ pub struct PasswordSettings {
         value_parser = RangedU64ValueParser::<u32>::new().range(4..=15)
     )]
     pub bcrypt_cost: u32,
-    /// How many password hashes a core runs interleaved, which does a multiple of one after the other; 1 is one at a time
+    /// How many password hashes a core runs interleaved, besides one for networks that were quiet; this does a multiple of one after the
+    /// other. 1 is one at a time, 8 counts as 7
     #[arg(
         id = "BIENVENUE_HASHING_LANES",
         long = "hashing-lanes",

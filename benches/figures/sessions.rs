@@ -195,7 +195,7 @@ pub fn fill(url: &str, users: usize, cost: u32) -> Result<Vec<String>> {
         execute(&tx, &sql, [now.into(), end.into()]).await?;
         let mut tokens = Vec::new();
         for sample in 0..TOKENS.min(users) {
-            let token = token(sample);
+            let token = token("bienvenue_session_", sample);
             let digest = hex::encode(Sha256::digest(token.as_bytes()));
             let user = i64::try_from(1 + sample * (users / TOKENS.min(users)))?;
             let sql = "UPDATE sessions SET token_digest = $1
@@ -220,11 +220,27 @@ async fn execute<const N: usize>(
     Ok(())
 }
 
+/// Gives the first user a token that resets the password.
+pub fn let_reset(url: &str) -> Result<String> {
+    let token = token("bienvenue_reset_", 0);
+    let digest = hex::encode(Sha256::digest(token.as_bytes()));
+    runtime()?
+        .block_on(async {
+            let conn = Database::connect(url).await?;
+            let tx = conn.begin().await?;
+            let end = Utc::now() + TimeDelta::days(1);
+            let sql = "UPDATE users SET reset_token = $1, reset_token_expires_at = $2 WHERE id = 1";
+            execute(&tx, sql, [digest.into(), end.into()]).await?;
+            tx.commit().await?;
+            Ok(conn.close().await?)
+        })
+        .map(|()| token)
+}
+
 /// A token as the service makes them, but of a number that anybody could guess.
-fn token(number: usize) -> String {
-    const PREFIX: &[u8] = b"bienvenue_session_";
+fn token(prefix: &str, number: usize) -> String {
     let random = Sha256::digest(number.to_le_bytes());
-    let checksum = Sha256::digest([PREFIX, &random].concat());
+    let checksum = Sha256::digest([prefix.as_bytes(), &random].concat());
     let encoded = URL_SAFE_NO_PAD.encode([&random[..], &checksum[..4]].concat());
-    format!("{}{encoded}", String::from_utf8_lossy(PREFIX))
+    format!("{prefix}{encoded}")
 }

@@ -48,9 +48,10 @@ impl Auth {
         user: Option<user::Model>,
         client: &Client,
     ) -> Result<Option<Confirmed>, ConfirmError> {
-        let place = self.place(user.as_ref().and_then(stored_hash).as_ref())?;
+        // Overflow is refused at once, before the database counts anything.
+        self.hashing.has_room(&client.network())?;
         let attempt = self.throttle.begin_attempt(address, client).await?;
-        match self.confirm(&place, password, user).await {
+        match self.confirm(password, user, client).await {
             Ok(Some(confirmed)) => {
                 attempt.was_right(&confirmed.tx).await?;
                 Ok(Some(confirmed))
@@ -74,9 +75,9 @@ impl Auth {
         stored: Option<StoredHash>,
         client: &Client,
     ) -> Result<Verdict, ConfirmError> {
-        let place = self.place(stored.as_ref())?;
+        self.hashing.has_room(&client.network())?;
         let attempt = self.throttle.begin_attempt(Some(address), client).await?;
-        match self.verify(&place, password, stored).await {
+        match self.verify(password, stored, client).await {
             Ok(verdict) if verdict.is_right => {
                 let tx = self.db.begin().await?;
                 attempt.was_right(&tx).await?;
@@ -94,27 +95,19 @@ impl Auth {
         }
     }
 
-    /// A place in the queue for comparing a password, before anything is asked or counted: whoever finds it full is told so at
-    /// once.
-    fn place(&self, stored: Option<&StoredHash>) -> Result<Place, HashingError> {
-        let cost = self.policy.bcrypt_cost;
-        self.hashing
-            .place(stored.map_or(cost, |stored| stored.cost().max(cost)))
-    }
-
     /// Compares a password with a user's, and holds on to the user if it is right. Nothing, if it is wrong, or if it is not
     /// the user's any more when that is known.
     async fn confirm(
         &self,
-        place: &Place,
         password: &str,
         mut user: Option<user::Model>,
+        client: &Client,
     ) -> Result<Option<Confirmed>, ConfirmError> {
         // The hash may be replaced while the password is compared with it: with another of the same password, by a
         // sign-in at the same moment; or by a change of the password, and then this one is over.
         for _ in 0..2 {
             let hash = user.as_ref().and_then(stored_hash);
-            let verdict = self.verify(place, password, hash).await?;
+            let verdict = self.verify(password, hash, client).await?;
             let Some(found) = user.filter(|_| verdict.is_right) else {
                 return Ok(None);
             };
@@ -139,7 +132,7 @@ impl Auth {
     /// Judges whether a new password is hard enough to guess for somebody who knows the address, and gives it back if so.
     pub(super) async fn judge(
         &self,
-        place: &Place,
+        place: &Place<'_>,
         password: Password,
         address: &str,
     ) -> Result<Result<Password, WeakPassword>, HashingError> {
@@ -148,22 +141,26 @@ impl Auth {
             let verdict = password.check_guessability(policy, &address);
             verdict.map(|()| password)
         };
-        place.run(judge).await
+        place.check(judge).await
     }
 
     /// Compares a password with a hash. A refusal takes the time of one hash, whatever either was, and if there is none.
     async fn verify(
         &self,
-        place: &Place,
         password: &str,
         stored: Option<StoredHash>,
+        client: &Client,
     ) -> Result<Verdict, HashingError> {
         let password = Password::parse(password).ok();
         let cost = self.policy.bcrypt_cost;
-        let is_right = password::verify(place, password.as_ref(), stored.as_ref(), cost).await?;
+        let highest = stored
+            .as_ref()
+            .map_or(cost, |stored| stored.cost().max(cost));
+        let place = self.hashing.place(highest, &client.network())?;
+        let is_right = password::verify(&place, password.as_ref(), stored.as_ref(), cost).await?;
         let is_current = stored.is_some_and(|stored| stored.is_current(cost));
         let rehashed = match password.filter(|_| is_right && !is_current) {
-            Some(password) => Some(password::hash(place, &password, cost).await?),
+            Some(password) => Some(password::hash(&place, &password, cost).await?),
             None => None,
         };
         Ok(Verdict { is_right, rehashed })

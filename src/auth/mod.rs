@@ -66,7 +66,7 @@ pub struct Policy {
     pub registration: RegistrationMode,
     /// The cost of a password hash: 2 to the power of it rounds of bcrypt.
     pub bcrypt_cost: u32,
-    /// How many hashes a core runs interleaved: 1 to 8, and more is taken for that.
+    /// How many hashes a core runs interleaved, besides one for networks that were quiet: 1 to 7, and more is taken for that.
     pub hashing_lanes: usize,
     /// The fewest characters of a password.
     pub password_min_length: usize,
@@ -162,7 +162,10 @@ impl Auth {
             db,
             throttle,
             policy,
-            hashing: Arc::new(HashingThreads::start(policy.hashing_lanes)),
+            hashing: Arc::new(HashingThreads::start(
+                policy.hashing_lanes,
+                policy.bcrypt_cost,
+            )),
             last_seen: LastSeen::default(),
             posted: Arc::new(Notify::new()),
         }

@@ -175,7 +175,7 @@ pub fn hash_password(password: &str, cost: u32) -> Result<PasswordHash, Password
 
 /// The same on hashing threads, in the place of somebody who has one.
 pub(crate) async fn hash(
-    place: &Place,
+    place: &Place<'_>,
     password: &Password,
     cost: u32,
 ) -> Result<PasswordHash, HashingError> {
@@ -341,7 +341,7 @@ fn is_version(text: &str) -> bool {
 /// Whether this is the password of which there is a hash. A refusal takes as long as one hash at `cost`, also where there
 /// is no hash, or no password that anybody could have; or as long as the stored hash takes, if that is longer.
 pub(crate) async fn verify(
-    place: &Place,
+    place: &Place<'_>,
     password: Option<&Password>,
     stored: Option<&StoredHash>,
     cost: u32,

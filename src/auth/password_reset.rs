@@ -142,7 +142,7 @@ impl Auth {
             return Err(ResetPasswordError::InvalidToken);
         }
         let choice = self.throttle.begin_choice(user.id, client).await?;
-        let hash = self.hash_of_chosen(&user, new_password).await;
+        let hash = self.hash_of_chosen(&user, new_password, client).await;
         if !hash.as_ref().is_err_and(ResetPasswordError::is_refusal) {
             choice.was_not_refused().await;
         }
@@ -189,11 +189,12 @@ impl Auth {
         &self,
         user: &entity::user::Model,
         new_password: &str,
+        client: &Client,
     ) -> Result<PasswordHash, ResetPasswordError> {
         let password = Password::parse(new_password)?;
         password.check_length(self.policy)?;
         let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost)?;
+        let place = self.hashing.place(cost, &client.network())?;
         let password = self.judge(&place, password, &user.email).await??;
         Ok(password::hash(&place, &password, cost).await?)
     }

@@ -115,7 +115,7 @@ impl Auth {
             Err(DbError::NoResultFound) => {}
             Err(err) => return Err(err.into()),
         }
-        let hash = self.hash_of_new(&email, password).await?;
+        let hash = self.hash_of_new(&email, password, client).await?;
         let tx = self.db.begin().await?;
         let user = match tx.add_user(email.as_str(), hash.as_str()).await {
             Ok(user) => user,
@@ -143,7 +143,7 @@ impl Auth {
         password: Password,
         client: &Client,
     ) -> Result<(), RegisterError> {
-        let hash = self.hash_of_new(&email, password).await?;
+        let hash = self.hash_of_new(&email, password, client).await?;
         let id = Uuid::new_v4();
         let tx = self.db.begin().await?;
         let whose = Allowance::Strangers;
@@ -185,9 +185,10 @@ impl Auth {
         &self,
         email: &Email,
         password: Password,
+        client: &Client,
     ) -> Result<PasswordHash, RegisterError> {
         let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost)?;
+        let place = self.hashing.place(cost, &client.network())?;
         let password = self.judge(&place, password, email.as_str()).await??;
         Ok(password::hash(&place, &password, cost).await?)
     }

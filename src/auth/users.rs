@@ -7,7 +7,6 @@ use super::{
     Session, SignedIn, ThrottleError, Token, TokenKind, WeakPassword,
     credentials::stored_hash,
     event::Event,
-    hashing::Place,
     mails::NewLetter,
     password::{self, Password},
 };
@@ -89,8 +88,8 @@ impl Auth {
         client: &Client,
     ) -> Result<SignedIn, ChangePasswordError> {
         Password::parse(new_password)?.check_length(self.policy)?;
-        // Two hashes: as much as one of the next cost.
-        let place = self.hashing.place(self.policy.bcrypt_cost + 1)?;
+        let network = client.network();
+        self.hashing.has_room(&network)?;
         let (id, user_id) = (current.session.id, current.user.id);
         let address = Some(&*current.user.email);
         let attempt = self.throttle.begin_attempt(address, client).await?;
@@ -102,7 +101,7 @@ impl Auth {
             }
         };
         let hash = self
-            .hash_instead(&place, &current.user, current_password, new_password)
+            .hash_instead(&network, &current.user, current_password, new_password)
             .await;
         if !matches!(hash, Err(ChangePasswordError::WeakPassword(_))) {
             choice.was_not_refused().await;
@@ -167,7 +166,7 @@ impl Auth {
     /// Hashes a new password for somebody who knows the current one.
     async fn hash_instead(
         &self,
-        place: &Place,
+        network: &str,
         user: &user::Model,
         current_password: &str,
         new_password: &str,
@@ -176,11 +175,13 @@ impl Auth {
         let new = Password::parse(new_password)?;
         let stored = stored_hash(user);
         let cost = self.policy.bcrypt_cost;
-        if !password::verify(place, current.as_ref(), stored.as_ref(), cost).await? {
+        // Two hashes: as much as one of the next cost.
+        let place = self.hashing.place(cost + 1, network)?;
+        if !password::verify(&place, current.as_ref(), stored.as_ref(), cost).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
-        let new = self.judge(place, new, &user.email).await??;
-        Ok(password::hash(place, &new, cost).await?)
+        let new = self.judge(&place, new, &user.email).await??;
+        Ok(password::hash(&place, &new, cost).await?)
     }
 
     /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.

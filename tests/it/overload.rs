@@ -2,11 +2,36 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join, join_all};
+use futures_util::{
+    StreamExt as _,
+    future::{join, join_all},
+    stream::FuturesUnordered,
+};
 use macro_rules_attribute::apply;
 use reqwest::StatusCode;
+use serde_json::json;
+use tokio::sync::Notify;
 
-use crate::support::{TestApp, TestDatabase, on_both_databases};
+use crate::support::{Answer, TestApp, TestDatabase, on_both_databases};
+
+const ADA: &str = "ada@example.com";
+const PASSWORD: &str = "correct horse battery";
+const HOME: &str = "192.0.2.1";
+
+/// Where requests come from by way of a proxy.
+const BEHIND_A_PROXY: [&str; 2] = ["--trusted-proxies", "127.0.0.0/8"];
+
+/// Signs in from a network.
+async fn sign_in(app: &TestApp, from: &str, email: &str) -> Answer {
+    let request = app.client.post(format!("{}/sessions", app.url));
+    let body = json!({"email": email, "password": PASSWORD});
+    app.send(request.header("x-forwarded-for", from).json(&body))
+        .await
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 #[apply(on_both_databases)]
 async fn registrations_that_would_wait_too_long_are_turned_away_at_once(database: TestDatabase) {
@@ -60,7 +85,92 @@ async fn registrations_that_would_wait_too_long_are_turned_away_at_once(database
     assert_eq!(later.status, StatusCode::CREATED, "{later:?}");
 }
 
-/// How long the root takes to answer.
+#[apply(on_both_databases)]
+async fn networks_that_flood_are_turned_away_and_others_are_served(database: TestDatabase) {
+    for networks in [1, 3] {
+        let url = TestDatabase::at(database.url.clone());
+        let mut flags = BEHIND_A_PROXY.to_vec();
+        flags.extend(["--bcrypt-cost", "13", "--hashing-lanes", "1"]);
+        let app = TestApp::with(url, &flags).await;
+        let is_full = Notify::new();
+        let flood = (0..40 * cores()).map(|number| {
+            let (app, is_full) = (&app, &is_full);
+            async move {
+                let from = format!("198.51.100.{}", number % networks);
+                let email = format!("user{number}@example.com");
+                let answer = sign_in(app, &from, &email).await;
+                if answer.body["type"] == "/problems/overloaded" {
+                    is_full.notify_one();
+                }
+            }
+        });
+        let story = async {
+            is_full.notified().await;
+            let other = sign_in(&app, HOME, ADA).await;
+            other.assert_problem(401, "invalid-credentials");
+            // Others were served while there was still much to do.
+            assert!(app.auth.hashing_counters().queued > 0);
+        };
+        tokio::select! {
+            _ = join_all(flood) => panic!("there was no flood"),
+            () = story => {}
+        }
+        app.stop().await;
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_rate_limited_guess_takes_no_place_in_the_queue(database: TestDatabase) {
+    let url = TestDatabase::at(database.url.clone());
+    let throttled = [BEHIND_A_PROXY, ["--throttle", "on"]].concat();
+    let fast = TestApp::with(url, &throttled).await;
+    for _ in 0..5 {
+        let refused = sign_in(&fast, HOME, ADA).await;
+        refused.assert_problem(401, "invalid-credentials");
+    }
+    fast.stop().await;
+    // A hash takes seconds: there are few places.
+    let slow = TestApp::with(
+        database,
+        &[&throttled[..], &["--bcrypt-cost", "15"]].concat(),
+    )
+    .await;
+    let guesses = (0..40 * cores()).map(|_| sign_in(&slow, HOME, ADA));
+    for answer in join_all(guesses).await {
+        answer.assert_problem(429, "too-many-requests");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_guess_that_was_counted_and_finds_no_place_is_given_back(database: TestDatabase) {
+    // A hash takes seconds: there are few places, and all who come at once see that some are free.
+    let mut flags = BEHIND_A_PROXY.to_vec();
+    flags.extend(["--throttle", "on", "--bcrypt-cost", "15"]);
+    let app = TestApp::with(database, &flags).await;
+    let all = 30 * cores();
+    let mut guesses: FuturesUnordered<_> = (0..all)
+        .map(|number| {
+            let (app, email) = (&app, format!("user{number}@example.com"));
+            async move { sign_in(app, HOME, &email).await }
+        })
+        .collect();
+    let (mut answered, mut turned_away) = (0, 0);
+    let hashing = || {
+        let counters = app.auth.hashing_counters();
+        usize::try_from(counters.queued + counters.running).expect("few")
+    };
+    // Until all are answered but those that have a place.
+    while answered == 0 || answered + hashing() < all {
+        let answer = guesses.next().await.expect("not all are answered");
+        answered += 1;
+        turned_away += usize::from(answer.body["type"] == "/problems/overloaded");
+    }
+    assert!(turned_away > 0);
+    let counted = "SELECT CAST(COUNT(*) AS TEXT) FROM throttles WHERE account IS NOT NULL";
+    let counted = app.database.sql(counted).await;
+    assert_eq!(counted, Some((all - turned_away).to_string()));
+}
+
 #[apply(on_both_databases)]
 async fn who_has_gone_gives_up_the_place_and_the_lane(database: TestDatabase) {
     // A hash takes a third of a second: nobody is done before they are gone.
@@ -122,6 +232,7 @@ async fn however_many_lanes_there_are_sign_ins_at_once_are_all_judged_rightly(
     }
 }
 
+/// How long the root takes to answer.
 async fn median_of_root(app: &TestApp) -> Duration {
     let mut times = Vec::new();
     for _ in 0..101 {

@@ -474,8 +474,6 @@ async fn a_guess_that_nobody_judged_counts_for_nothing(database: TestDatabase) {
     // Nothing is left of them that somebody could fill the table with.
     let left = "SELECT 'one' FROM throttles WHERE tries = 0";
     assert_eq!(app.database.sql(left).await, None);
-    let counted = app.database.count("throttles").await;
-    assert!(counted < 20 * cores, "{counted} of {}", 40 * cores);
 }
 
 #[apply(on_both_databases)]
