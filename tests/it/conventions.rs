@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -64,6 +65,33 @@ async fn a_body_over_64_kib_is_refused_whether_it_is_announced_or_not(app: TestA
     let largest = vec![b' '; 64 * 1024];
     let fits = app.post_raw("/users", "application/json", largest).await;
     fits.assert_problem(400, "malformed-request");
+}
+
+#[apply(on_both_databases)]
+async fn of_thousands_of_wrong_fields_sixteen_are_told(app: TestApp) {
+    let each: Vec<_> = (0..2500)
+        .map(|number| format!("\"n{number}\":0"))
+        .collect();
+    let each = each.join(",");
+    for (body, message) in [
+        (format!("{{{each}}}"), "is not known here"),
+        (format!("{{{each},{each}}}"), "is given more than once"),
+    ] {
+        let answer = app.post_raw("/users", "application/json", body).await;
+        answer.assert_problem(400, "malformed-request");
+        let told: Vec<_> = (0..16)
+            .map(|number| json!({"field": format!("n{number}"), "message": message}))
+            .collect();
+        assert_eq!(answer.body["errors"], json!(told));
+    }
+    // One name a thousand times is one error.
+    let body = format!("{{{}}}", vec!["\"email\":\"\""; 1000].join(","));
+    let answer = app.post_raw("/users", "application/json", body).await;
+    let errors = json!([
+        {"field": "email", "message": "is given more than once"},
+        {"field": "password", "message": "is missing"},
+    ]);
+    assert_eq!(answer.body["errors"], errors);
 }
 
 #[apply(on_both_databases)]
