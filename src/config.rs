@@ -26,6 +26,9 @@ use url::{Host, Url};
 /// Storage Cheat Sheet.
 const LOWEST_PUBLIC_COST: u32 = 10;
 
+/// The public URL where none is set.
+const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
+
 /// Which database.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
@@ -529,7 +532,7 @@ pub struct Settings {
         id = "BIENVENUE_PUBLIC_URL",
         long = "public-url",
         env = "BIENVENUE_PUBLIC_URL",
-        default_value = "http://localhost:8000"
+        default_value = DEFAULT_PUBLIC_URL
     )]
     pub public_url: Url,
     /// The origins, comma separated, of other sites whose pages may call the service from a browser, signed in
@@ -667,6 +670,11 @@ impl Settings {
             );
         }
         Ok(())
+    }
+
+    /// Whether the public URL is another than the one where none is set.
+    pub(crate) fn has_own_public_url(&self) -> bool {
+        self.public_url.as_str().trim_end_matches('/') != DEFAULT_PUBLIC_URL
     }
 
     /// Whether this is local development: plain http on a name that never leaves the machine.

@@ -61,13 +61,13 @@ fn address(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAdd
     let mut address = peer.to_canonical();
     let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
     for line in lines {
-        // A line that is no text holds no address.
-        let line = line.to_str().unwrap_or_default();
-        for note in line.rsplit(',') {
+        // As bytes: what a client sent need not be text, and a proxy writes its note behind that.
+        for note in line.as_bytes().rsplit(|byte| *byte == b',') {
             if !proxies.contains(address) {
                 return address;
             }
-            let Some(noted) = read_address(note.trim()) else {
+            let note = str::from_utf8(note).ok();
+            let Some(noted) = note.and_then(|note| read_address(note.trim())) else {
                 return address;
             };
             address = noted;

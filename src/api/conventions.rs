@@ -26,6 +26,7 @@ use super::{
         BODY_TOO_LARGE, INTERNAL_ERROR, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND,
         OVERLOADED, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE,
     },
+    public_url::PublicUrl,
 };
 
 /// The longest body, in bytes.
@@ -67,6 +68,7 @@ pub(super) async fn apply<E: Endpoint>(
     edge: Arc<Edge>,
 ) -> poem::Result<Response> {
     let begun = Instant::now();
+    edge.public_url.check(&request);
     let cors = edge.origins.headers_for(&request);
     let id = request_id(&request);
     let span = tracing::info_span!(
@@ -89,6 +91,10 @@ pub(super) async fn apply<E: Endpoint>(
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
+    if let Some(value) = edge.public_url.strict_transport_security() {
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     if let Some(cors) = cors {
         response.headers_mut().extend(cors);
     }
@@ -102,6 +108,7 @@ pub(super) async fn apply<E: Endpoint>(
 pub(super) struct Edge {
     pub(super) allowed: Allowed,
     pub(super) origins: Origins,
+    pub(super) public_url: PublicUrl,
     /// Requests that have come whole, and may be answered at the same time.
     pub(super) places: Semaphore,
 }

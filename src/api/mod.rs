@@ -15,6 +15,7 @@ mod origins;
 mod pages;
 mod password_reset;
 mod problem;
+mod public_url;
 mod service;
 mod sessions;
 mod users;
@@ -39,6 +40,7 @@ use email_verification::EmailVerificationApi;
 use export::ExportApi;
 use origins::Origins;
 use password_reset::PasswordResetApi;
+use public_url::PublicUrl;
 use service::ServiceApi;
 use sessions::SessionsApi;
 use users::UsersApi;
@@ -103,6 +105,7 @@ pub(crate) fn endpoint(
     let edge = Arc::new(Edge {
         allowed: Allowed::by(&document),
         origins: Origins::new(&settings.public_url, &settings.allowed_origins),
+        public_url: PublicUrl::new(settings),
         places: Semaphore::new(conventions::MOST_REQUESTS),
     });
     let operations = OpenApiService::new(operations, "", "").data(context);

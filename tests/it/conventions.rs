@@ -221,6 +221,53 @@ async fn what_a_browser_must_know_is_in_every_answer(app: TestApp) {
 }
 
 #[apply(on_both_databases)]
+async fn where_the_public_url_is_https_every_answer_asks_for_tls(database: TestDatabase) {
+    let public_url = ["--public-url", "https://auth.example.com"];
+    let flags = [&public_url[..], &["--bcrypt-cost", "10", "--throttle", "on"]].concat();
+    let local = TestApp::with(TestDatabase::at(database.url.clone()), &[]).await;
+    let public = TestApp::with(database, &flags).await;
+    for path in ["/", "/nothing", "/docs", "/reset-password", "/users/me"] {
+        let answer = public.get(path).await;
+        let header = answer.header("strict-transport-security");
+        assert_eq!(header, "max-age=31536000", "{path}");
+        let answer = local.get(path).await;
+        assert_eq!(answer.header("strict-transport-security"), "", "{path}");
+    }
+}
+
+#[apply(once)]
+async fn a_public_host_is_warned_of_once_where_no_public_url_is_set() {
+    let own = ("BIENVENUE_PUBLIC_URL", "http://localhost:3000");
+    for (settings, is_warned) in [(&[][..], true), (&[own][..], false)] {
+        let program = Program::start(settings);
+        let ask = async |host: &str| {
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = raw(&program.url, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+        };
+        for host in [
+            "localhost:8000",
+            "app.localhost",
+            "127.0.0.1:1",
+            "[::1]:8000",
+            "192.168.1.7",
+            "auth",
+            "",
+        ] {
+            ask(host).await;
+        }
+        for host in ["auth.example.com", "203.0.113.7:8000", "[2001:db8::7]:80"] {
+            ask(host).await;
+        }
+        program.signal("TERM");
+        let (_, log) = program.ended();
+        let warnings = log.matches("BIENVENUE_PUBLIC_URL is not set").count();
+        assert_eq!(warnings, usize::from(is_warned), "{log}");
+        assert_eq!(log.contains("auth.example.com"), is_warned, "{log}");
+    }
+}
+
+#[apply(on_both_databases)]
 async fn head_is_answered_where_get_is(app: TestApp) {
     for path in [
         "/",

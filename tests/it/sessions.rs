@@ -284,14 +284,18 @@ async fn cookies_that_hold_no_token_are_passed_over(app: TestApp) {
     app.register(ADA, PASSWORD).await;
     let cookie = app.sign_in(ADA, PASSWORD).await.cookie();
     for cookies in [
-        vec![format!("theme=dark; {cookie}; other=1")],
-        vec![format!("session=nonsense; {cookie}")],
-        vec!["session=".to_owned(), cookie.clone()],
-        vec![format!(";;=; session; {cookie}")],
+        vec![format!("theme=dark; {cookie}; other=1").into_bytes()],
+        vec![format!("session=nonsense; {cookie}").into_bytes()],
+        vec![b"session=".to_vec(), cookie.clone().into_bytes()],
+        vec![format!(";;=; session; {cookie}").into_bytes()],
+        // What other programs keep need not be text.
+        vec![[b"name=Ren\xe9; ", cookie.as_bytes()].concat()],
+        vec![[cookie.as_bytes(), b"; session=\xff\xfe"].concat()],
+        vec![[b"session=\xff; ", cookie.as_bytes()].concat()],
     ] {
         let mut request = app.client.get(format!("{}/users/me", app.url));
         for line in &cookies {
-            request = request.header("cookie", line);
+            request = request.header("cookie", &line[..]);
         }
         assert_eq!(
             app.send(request).await.status,
