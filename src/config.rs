@@ -516,6 +516,15 @@ pub struct ListenSettings {
         default_value = "127.0.0.1:8000"
     )]
     pub address: SocketAddr,
+    /// How long a connection is kept that has no request to make: longer than a load balancer in front keeps its own
+    #[arg(
+        id = "BIENVENUE_KEEP_ALIVE",
+        long = "keep-alive",
+        env = "BIENVENUE_KEEP_ALIVE",
+        default_value = "75s",
+        value_parser = duration
+    )]
+    pub keep_alive: Duration,
 }
 
 /// Everything that `bienvenue serve` can be told.

@@ -40,7 +40,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 15] = [
+const FIGURES: [Figure; 17] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -52,6 +52,8 @@ const FIGURES: [Figure; 15] = [
     ("storm", overload::storm),
     ("storm-throttled", overload::storm_throttled),
     ("slow-clients", overload::slow_clients),
+    ("slow-bodies", overload::slow_bodies),
+    ("large-bodies", overload::large_bodies),
     ("secrecy", secrecy::secrecy),
     ("lanes", hashing::lanes),
     ("sign-ins", hashing::sign_ins),

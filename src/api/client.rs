@@ -41,6 +41,16 @@ impl<'a> FromRequest<'a> for Client {
     }
 }
 
+/// The network from which a request comes, as far as can be trusted: what its share is counted by.
+pub(super) fn network(request: &Request, proxies: &TrustedProxies) -> String {
+    let peer = request.remote_addr().0.as_socket_addr();
+    let client = auth::Client {
+        ip: peer.map(|peer| address(peer.ip(), request.headers(), proxies)),
+        ..auth::Client::default()
+    };
+    client.network()
+}
+
 /// Says, once, that somebody who is not trusted notes from where requests come: either that is made up, or it is a proxy that
 /// the settings don't know, and then all of its clients are taken for one, and throttled as one.
 fn warn_of_proxy(peer: IpAddr) {

@@ -25,11 +25,11 @@ use std::sync::Arc;
 
 use poem::{Endpoint, EndpointExt as _, Request, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
-use tokio::sync::Semaphore;
 
 use crate::{
     auth::Auth,
     config::{Settings, TrustedProxies},
+    shares::Shares,
 };
 #[cfg(fuzzing)]
 pub use client::client_address;
@@ -106,7 +106,9 @@ pub(crate) fn endpoint(
         allowed: Allowed::by(&document),
         origins: Origins::new(&settings.public_url, &settings.allowed_origins),
         public_url: PublicUrl::new(settings),
-        places: Semaphore::new(conventions::MOST_REQUESTS),
+        proxies: context.proxies.clone(),
+        places: Shares::new(conventions::MOST_REQUESTS),
+        bodies: Shares::new(conventions::MOST_BODY_BYTES),
     });
     let operations = OpenApiService::new(operations, "", "").data(context);
     pages::add_to(document.add_to(Route::new()))

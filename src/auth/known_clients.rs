@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// Its address, or where that is one of very many that a household has, what they have in common.
-    pub(super) fn network(&self) -> String {
+    pub(crate) fn network(&self) -> String {
         match self.ip {
             Some(IpAddr::V6(ip)) => Ipv6Net::new_assert(ip, IPV6_PREFIX).trunc().to_string(),
             Some(ip) => ip.to_string(),

@@ -69,9 +69,7 @@ async fn a_body_over_64_kib_is_refused_whether_it_is_announced_or_not(app: TestA
 
 #[apply(on_both_databases)]
 async fn of_thousands_of_wrong_fields_sixteen_are_told(app: TestApp) {
-    let each: Vec<_> = (0..2500)
-        .map(|number| format!("\"n{number}\":0"))
-        .collect();
+    let each: Vec<_> = (0..2500).map(|number| format!("\"n{number}\":0")).collect();
     let each = each.join(",");
     for (body, message) in [
         (format!("{{{each}}}"), "is not known here"),
@@ -223,7 +221,11 @@ async fn what_a_browser_must_know_is_in_every_answer(app: TestApp) {
 #[apply(on_both_databases)]
 async fn where_the_public_url_is_https_every_answer_asks_for_tls(database: TestDatabase) {
     let public_url = ["--public-url", "https://auth.example.com"];
-    let flags = [&public_url[..], &["--bcrypt-cost", "10", "--throttle", "on"]].concat();
+    let flags = [
+        &public_url[..],
+        &["--bcrypt-cost", "10", "--throttle", "on"],
+    ]
+    .concat();
     let local = TestApp::with(TestDatabase::at(database.url.clone()), &[]).await;
     let public = TestApp::with(database, &flags).await;
     for path in ["/", "/nothing", "/docs", "/reset-password", "/users/me"] {

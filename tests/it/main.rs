@@ -35,6 +35,7 @@ mod schema;
 mod secrets;
 mod service;
 mod sessions;
+mod shares;
 mod stored_hashes;
 mod structure;
 mod swagger_ui;
