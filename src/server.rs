@@ -188,7 +188,8 @@ async fn converse<E>(
     tokio::select! {
         () = limited(conversation.as_mut(), connection, keep_alive) => return,
         _ = is_closing.wait_for(|is_closing| *is_closing) => {}
-        () = connection.given_up() => if connection.is_in_header() {
+        // A request may just have come: that one is answered.
+        () = connection.given_up() => if connection.is_waiting() {
             return;
         }
     }

@@ -113,7 +113,7 @@ impl Places {
                 return None;
             };
             connection.is_given_up.notify_one();
-            // A request may just have come on it: then it stays until that is answered, and the next is asked.
+            // Should it stay, because a request has just come on it, then the next is asked.
             let _: Result<(), _> =
                 tokio::time::timeout(GIVE_UP_PAUSE, self.is_left.notified()).await;
         }
@@ -235,9 +235,9 @@ impl Connection {
         self.is_given_up.notified().await;
     }
 
-    /// Whether a header has begun and is not yet whole.
-    pub(super) fn is_in_header(&self) -> bool {
-        matches!(*self.phase(), Phase::Header(_))
+    /// Whether no request is under way.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waits_since().is_some()
     }
 
     fn waits_since(&self) -> Option<Instant> {
