@@ -20,8 +20,9 @@ impl SessionCookie {
     /// The name where there is TLS: browsers take it from this very host alone, and over TLS.
     pub(super) const NAME: &str = "__Host-session";
 
-    /// The name on localhost, where there need not be TLS.
-    const LOCAL_NAME: &str = "session";
+    /// The name on localhost, where there need not be TLS. All ports share the cookies of a host, and other programs have one
+    /// that is named `session`.
+    const LOCAL_NAME: &str = "bienvenue-session";
 
     /// A cookie that lasts as long as sessions do, for local development or for the world.
     pub(super) fn new(is_local: bool, session_lifetime: Duration) -> Self {
