@@ -544,12 +544,13 @@ pub struct Settings {
         default_value = DEFAULT_PUBLIC_URL
     )]
     pub public_url: Url,
-    /// The origins, comma separated, of other sites whose pages may call the service from a browser, signed in
+    /// The origins, comma separated, of other sites whose pages may call the service from a browser, signed in; of any scheme
     #[arg(
         id = "BIENVENUE_ALLOWED_ORIGINS",
         long = "allowed-origins",
         env = "BIENVENUE_ALLOWED_ORIGINS",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = trimmed
     )]
     pub allowed_origins: Vec<String>,
     /// The addresses and networks, comma separated, of the proxies whose X-Forwarded-For is believed
@@ -628,20 +629,12 @@ impl Settings {
                     .to_owned(),
             );
         }
-        for origin in self
-            .allowed_origins
-            .iter()
-            .filter(|origin| !origin.is_empty())
-        {
-            // Browsers write an origin in one way, and it is compared letter by letter.
-            let written = Url::parse(origin).map(|url| url.origin());
-            if !written.is_ok_and(|url| url.is_tuple() && url.ascii_serialization() == *origin) {
+        let origins = self.allowed_origins.iter();
+        for origin in origins.filter(|origin| !origin.is_empty()) {
+            if let Err(mend) = check_origin(origin) {
                 return fail(
                     "BIENVENUE_ALLOWED_ORIGINS",
-                    format!(
-                        "has {origin:?}, which is no origin: write each as https://app.example.com, \
-                         without a path, the default port or a slash at the end; * and null are none"
-                    ),
+                    format!("has {origin:?}, which is no origin: {mend}"),
                 );
             }
         }
@@ -690,6 +683,41 @@ impl Settings {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.public_url.scheme() == "http" && is_loopback(&self.public_url)
+    }
+}
+
+/// An entry of a list, without white space around it.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn trimmed(entry: &str) -> Result<String, std::convert::Infallible> {
+    Ok(entry.trim().to_owned())
+}
+
+/// Checks that an origin is written as browsers write it: it is compared letter by letter.
+///
+/// # Errors
+/// How to mend it.
+fn check_origin(origin: &str) -> Result<(), String> {
+    if origin.contains('*') {
+        return Err("a wildcard lets in pages of strangers, so list each origin".to_owned());
+    }
+    if origin == "null" {
+        return Err(
+            "it stands for any local file and any sandboxed page, so serve the page from an address"
+                .to_owned(),
+        );
+    }
+    let url = Url::parse(origin).ok();
+    let host = url.as_ref().and_then(Url::host_str);
+    let (Some(url), Some(host)) = (&url, host.filter(|host| !host.is_empty())) else {
+        return Err("write a scheme and a host, as https://app.example.com".to_owned());
+    };
+    // The default port of a scheme is left out by the parser, as it is by browsers.
+    let port = url.port().map(|port| format!(":{port}"));
+    let written = format!("{}://{host}{}", url.scheme(), port.unwrap_or_default());
+    if written == origin {
+        Ok(())
+    } else {
+        Err(format!("write {written}"))
     }
 }
 
