@@ -111,7 +111,7 @@ impl App {
         let endpoint = api::endpoint(&self.auth, &self.settings)
             .around(async |endpoint, request| db::limited(endpoint.call(request)).await);
         let stop = stop.shared();
-        let serve = server::serve(self.listener, endpoint, stop.clone());
+        let serve = server::serve(self.listener, endpoint, &self.settings, stop.clone());
         let deliver = mail::deliver(&self.auth, &self.mailer, stop);
         tokio::select! {
             _ = async { tokio::join!(serve, deliver) } => {}

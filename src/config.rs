@@ -29,6 +29,9 @@ use crate::auth::KeySource;
 /// Storage Cheat Sheet.
 const LOWEST_PUBLIC_COST: u32 = 10;
 
+/// The public URL where none is set.
+const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
+
 /// Which database.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
@@ -593,6 +596,15 @@ pub struct ListenSettings {
         default_value = "127.0.0.1:8000"
     )]
     pub address: SocketAddr,
+    /// How long a connection is kept that has no request to make: longer than a load balancer in front keeps its own
+    #[arg(
+        id = "BIENVENUE_KEEP_ALIVE",
+        long = "keep-alive",
+        env = "BIENVENUE_KEEP_ALIVE",
+        default_value = "75s",
+        value_parser = duration
+    )]
+    pub keep_alive: Duration,
 }
 
 /// Everything that `bienvenue serve` can be told.
@@ -612,15 +624,16 @@ pub struct Settings {
         id = "BIENVENUE_PUBLIC_URL",
         long = "public-url",
         env = "BIENVENUE_PUBLIC_URL",
-        default_value = "http://localhost:8000"
+        default_value = DEFAULT_PUBLIC_URL
     )]
     pub public_url: Url,
-    /// The origins, comma separated, of other sites whose pages may call the service from a browser, signed in
+    /// The origins, comma separated, of other sites whose pages may call the service from a browser, signed in; of any scheme
     #[arg(
         id = "BIENVENUE_ALLOWED_ORIGINS",
         long = "allowed-origins",
         env = "BIENVENUE_ALLOWED_ORIGINS",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = trimmed
     )]
     pub allowed_origins: Vec<String>,
     /// The addresses and networks, comma separated, of the proxies whose X-Forwarded-For is believed
@@ -707,20 +720,12 @@ impl Settings {
                     .to_owned(),
             );
         }
-        for origin in self
-            .allowed_origins
-            .iter()
-            .filter(|origin| !origin.is_empty())
-        {
-            // Browsers write an origin in one way, and it is compared letter by letter.
-            let written = Url::parse(origin).map(|url| url.origin());
-            if !written.is_ok_and(|url| url.is_tuple() && url.ascii_serialization() == *origin) {
+        let origins = self.allowed_origins.iter();
+        for origin in origins.filter(|origin| !origin.is_empty()) {
+            if let Err(mend) = check_origin(origin) {
                 return fail(
                     "BIENVENUE_ALLOWED_ORIGINS",
-                    format!(
-                        "has {origin:?}, which is no origin: write each as https://app.example.com, \
-                         without a path, the default port or a slash at the end; * and null are none"
-                    ),
+                    format!("has {origin:?}, which is no origin: {mend}"),
                 );
             }
         }
@@ -760,10 +765,50 @@ impl Settings {
         Ok(())
     }
 
+    /// Whether the public URL is another than the one where none is set.
+    pub(crate) fn has_own_public_url(&self) -> bool {
+        self.public_url.as_str().trim_end_matches('/') != DEFAULT_PUBLIC_URL
+    }
+
     /// Whether this is local development: plain http on a name that never leaves the machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.public_url.scheme() == "http" && is_loopback(&self.public_url)
+    }
+}
+
+/// An entry of a list, without white space around it.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn trimmed(entry: &str) -> Result<String, std::convert::Infallible> {
+    Ok(entry.trim().to_owned())
+}
+
+/// Checks that an origin is written as browsers write it: it is compared letter by letter.
+///
+/// # Errors
+/// How to mend it.
+fn check_origin(origin: &str) -> Result<(), String> {
+    if origin.contains('*') {
+        return Err("a wildcard lets in pages of strangers, so list each origin".to_owned());
+    }
+    if origin == "null" {
+        return Err(
+            "it stands for any local file and any sandboxed page, so serve the page from an address"
+                .to_owned(),
+        );
+    }
+    let url = Url::parse(origin).ok();
+    let host = url.as_ref().and_then(Url::host_str);
+    let (Some(url), Some(host)) = (&url, host.filter(|host| !host.is_empty())) else {
+        return Err("write a scheme and a host, as https://app.example.com".to_owned());
+    };
+    // The default port of a scheme is left out by the parser, as it is by browsers.
+    let port = url.port().map(|port| format!(":{port}"));
+    let written = format!("{}://{host}{}", url.scheme(), port.unwrap_or_default());
+    if written == origin {
+        Ok(())
+    } else {
+        Err(format!("write {written}"))
     }
 }
 

@@ -36,6 +36,7 @@ pub mod config;
 pub mod db;
 mod mail;
 mod server;
+mod shares;
 
 pub use api::openapi_document;
 

@@ -3,10 +3,20 @@
 //! poem has a server, but one that waits for ever for a header, and at the end cuts off who has been
 //! connected and not yet read. This one drives hyper with poem's endpoints.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+mod places;
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use poem::{
     Endpoint, Request, Response,
     http::uri::Scheme,
@@ -15,12 +25,19 @@ use poem::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
+    time::{Instant, sleep_until},
 };
 use tokio_io_timeout::TimeoutStream;
-use tokio_util::task::TaskTracker;
+use tokio_util::{
+    io::{InspectReader, InspectWriter},
+    task::TaskTracker,
+};
 
-/// How many connections there can be; who comes when there are so many waits.
+use crate::config::Settings;
+use places::{Connection, Place, Places};
+
+/// How many connections there can be.
 const MOST_CONNECTIONS: u64 = 4096;
 
 /// How many descriptors are left for everything else: the database, the log, the runtime.
@@ -28,9 +45,6 @@ const RESERVED_DESCRIPTORS: u64 = 128;
 
 /// How long a client may take to read what it asked for, from one piece to the next.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
-
-/// How long one waits for the header of a request, from the moment the one before was answered.
-const HEADER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest header, in bytes.
 const LONGEST_HEADER: usize = 16 * 1024;
@@ -47,34 +61,37 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers requests until `stop` is ready; then takes no more, lets those that are under way end, for 10 s
 /// at most, and returns.
-pub(crate) async fn serve<E>(listener: TcpListener, endpoint: E, stop: impl Future<Output = ()>)
-where
+pub(crate) async fn serve<E>(
+    listener: TcpListener,
+    endpoint: E,
+    settings: &Settings,
+    stop: impl Future<Output = ()>,
+) where
     E: Endpoint<Output = Response> + 'static,
 {
     let endpoint = Arc::new(endpoint);
-    let slots = Arc::new(Semaphore::new(most_connections()));
+    let keep_alive = settings.listen.keep_alive;
+    let proxies = settings.trusted_proxies.clone().unwrap_or_default();
+    let places = Places::new(most_connections(), proxies);
     let connections = TaskTracker::new();
     let (closing, is_closing) = watch::channel(false);
-    let take = |stream: TcpStream, slot: OwnedSemaphorePermit| {
-        let converse = converse(stream, Arc::clone(&endpoint), is_closing.clone());
-        connections.spawn(async move {
-            converse.await;
-            drop(slot);
-        });
+    let take = |stream: TcpStream, place: Place| {
+        let (endpoint, is_closing) = (Arc::clone(&endpoint), is_closing.clone());
+        connections.spawn(converse(stream, endpoint, place, keep_alive, is_closing));
     };
     tokio::pin!(stop);
     loop {
         tokio::select! {
             biased;
             () = &mut stop => break,
-            (stream, slot) = accept(&listener, &slots) => take(stream, slot),
+            (stream, place) = accept(&listener, &places) => take(stream, place),
         }
     }
     // Who is connected by now is served, also if the system alone knows of it yet.
     let late = async {
         loop {
-            let (stream, slot) = accept(&listener, &slots).await;
-            take(stream, slot);
+            let (stream, place) = accept(&listener, &places).await;
+            take(stream, place);
         }
     };
     let _: Result<(), _> = tokio::time::timeout(GRACE, late).await;
@@ -110,16 +127,15 @@ fn most_connections() -> usize {
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
-/// The next connection, when there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
-    let slot = Arc::clone(slots).acquire_owned().await;
-    let slot = slot.expect("the semaphore is never closed");
+/// The next connection that there is a place for. One whose network has its share is closed.
+async fn accept(listener: &TcpListener, places: &Arc<Places>) -> (TcpStream, Place) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, slot),
+            Ok((stream, peer)) => {
+                if let Some(place) = places.take(peer.ip()).await {
+                    return (stream, place);
+                }
+            }
             // Somebody hung up, or the process has no descriptor to spare: the next may fare better.
             Err(err) => {
                 tracing::warn!(%err, "a connection could not be taken");
@@ -130,33 +146,78 @@ async fn accept(
 }
 
 /// Answers the requests of one connection, one after another.
-async fn converse<E>(stream: TcpStream, endpoint: Arc<E>, mut is_closing: watch::Receiver<bool>)
-where
+async fn converse<E>(
+    stream: TcpStream,
+    endpoint: Arc<E>,
+    place: Place,
+    keep_alive: Duration,
+    mut is_closing: watch::Receiver<bool>,
+) where
     E: Endpoint<Output = Response> + 'static,
 {
     let Ok((local, remote)) = addresses(&stream) else {
         return; // It is gone already.
     };
+    let connection = &place.connection;
+    let asked = Arc::clone(connection);
     let answer = service_fn(move |request| {
-        let endpoint = Arc::clone(&endpoint);
+        let (endpoint, asked) = (Arc::clone(&endpoint), Arc::clone(&asked));
         let request = Request::from((request, local.clone(), remote.clone(), Scheme::HTTP));
-        async move { Ok::<_, Infallible>(endpoint.get_response(request).await.into()) }
+        async move {
+            asked.asked();
+            let response = endpoint.get_response(request).await;
+            asked.answered();
+            Ok::<_, Infallible>(response.into())
+        }
     });
+    let (heard, wrote) = (Arc::clone(connection), Arc::clone(connection));
+    let stream = InspectReader::new(stream, move |bytes: &[u8]| {
+        if !bytes.is_empty() {
+            heard.heard();
+        }
+    });
+    let stream = InspectWriter::new(stream, move |_: &[u8]| wrote.wrote());
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_LIMIT));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_LIMIT)
+    let conversation = http1::Builder::new()
+        // hyper would give a connection that says nothing as long as one that has begun a header.
+        .header_read_timeout(None)
         .max_buf_size(LONGEST_HEADER)
         .serve_connection(TokioIo::new(Box::pin(stream)), answer);
-    tokio::pin!(connection);
-    // How a conversation failed is of interest to the other side alone.
+    let mut conversation = pin!(conversation);
     tokio::select! {
-        _ = &mut connection => return,
+        () = limited(conversation.as_mut(), connection, keep_alive) => return,
         _ = is_closing.wait_for(|is_closing| *is_closing) => {}
+        // A request may just have come: that one is answered.
+        () = connection.given_up() => if connection.is_waiting() {
+            return;
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    conversation.as_mut().graceful_shutdown();
+    limited(conversation, connection, keep_alive).await;
+}
+
+/// Goes on with a conversation until it is over, or the other side has said nothing for too long.
+async fn limited<T>(
+    mut conversation: Pin<&mut impl Future<Output = T>>,
+    connection: &Connection,
+    keep_alive: Duration,
+) {
+    let mut timer = pin!(sleep_until(Instant::now()));
+    poll_fn(|cx| {
+        // How a conversation failed is of interest to the other side alone.
+        if conversation.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let Some(deadline) = connection.deadline(keep_alive) else {
+            return Poll::Pending;
+        };
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(cx)
+    })
+    .await;
 }
 
 /// Both ends of a connection.

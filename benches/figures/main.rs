@@ -55,6 +55,8 @@ const FIGURES: [Figure; 17] = [
     ("slow-clients", overload::slow_clients),
     ("weak-passwords", fairness::weak_passwords),
     ("fairness", fairness::fairness),
+    ("slow-bodies", overload::slow_bodies),
+    ("large-bodies", overload::large_bodies),
     ("secrecy", secrecy::secrecy),
     ("lanes", hashing::lanes),
     ("sign-ins", hashing::sign_ins),

@@ -230,3 +230,79 @@ fn stay(service: &Service, is_over: &AtomicBool) -> Result<Duration> {
     }
     Ok(longest)
 }
+
+/// How many bodies lack their last byte at the same time, and from how many networks.
+const SLOW_BODIES: usize = 1000;
+const NETWORKS: usize = 50;
+
+/// The longest body that is taken, in bytes.
+const LONGEST_BODY: usize = 64 * 1024;
+
+/// Resident memory while there are bodies that never come to an end, and when they have gone.
+pub fn slow_bodies() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = [("BIENVENUE_TRUSTED_PROXIES", "127.0.0.1")];
+    let service = Service::start(folder.path(), &settings)?;
+    let idle = service.resident()?;
+    let begin = |number: usize| -> Result<TcpStream> {
+        let head = format!(
+            "POST /sessions HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.{}\r\n\
+             Content-Type: application/json\r\nContent-Length: {LONGEST_BODY}\r\n\r\n",
+            number % NETWORKS
+        );
+        let mut request = head.into_bytes();
+        request.resize(request.len() + LONGEST_BODY - 1, b' ');
+        let mut stream = TcpStream::connect(service.address)?;
+        // It may be refused before all is sent.
+        let _ = stream.write_all(&request);
+        Ok(stream)
+    };
+    let streams = (0..SLOW_BODIES).map(begin).collect::<Result<Vec<_>>>()?;
+    thread::sleep(Duration::from_secs(1));
+    let busy = service.resident()?;
+    drop(streams);
+    thread::sleep(Duration::from_secs(5));
+    println!(
+        "{SLOW_BODIES} bodies of 64 KiB that lack a byte, from {NETWORKS} networks: resident {busy:.1} MiB, \
+         {idle:.1} MiB before, {:.1} MiB after",
+        service.resident()?
+    );
+    Ok(())
+}
+
+/// A body of as many repeated fields as there is room for, against one of one field.
+pub fn large_bodies() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let service = Service::start(folder.path(), &[])?;
+    let letters = || (b'!'..=b'~').filter(|letter| !b"\"\\".contains(letter));
+    let names = letters().flat_map(|first| letters().map(move |second| [first, second]));
+    let fields = names.take(4675).map(|[first, second]| {
+        let (first, second) = (char::from(first), char::from(second));
+        format!("\"{first}{second}\":0,\"{first}{second}\":0")
+    });
+    let repeated = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
+    let single = format!("{{\"email\":\"{}\"}}", "a".repeat(repeated.len() - 12));
+    let mut connection = Connection::open(&service)?;
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..200 {
+        for (body, times) in [&repeated, &single].into_iter().zip(&mut times) {
+            let sent = Instant::now();
+            let status = connection
+                .send(
+                    "POST /sessions HTTP/1.1\r\nContent-Type: application/json",
+                    body,
+                )?
+                .status;
+            times.push(sent.elapsed().as_secs_f64() * 1e6);
+            if status != 400 {
+                return Err(format!("{status} for a body that is wrong").into());
+            }
+        }
+    }
+    let [repeated_took, single_took] = times.map(|mut times| median(&mut times));
+    println!(
+        "a body of {} bytes with 4,675 names, each twice: {repeated_took:.0} µs, with one field {single_took:.0} µs",
+        repeated.len()
+    );
+    Ok(())
+}

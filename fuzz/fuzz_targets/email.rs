@@ -21,6 +21,7 @@ fuzz_target!(|text: &str| {
     assert!(
         !local_part.starts_with('.') && !local_part.ends_with('.') && !local_part.contains("..")
     );
+    assert!(!local_part.starts_with('-'));
     assert!(domain.contains('.') && domain.split('.').all(|label| !label.is_empty()));
     for same in [
         canonical.to_owned(),

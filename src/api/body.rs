@@ -77,7 +77,7 @@ fn is_json(request: &Request) -> bool {
         })
 }
 
-/// A JSON object, and which of its fields it had more than once.
+/// A JSON object, and which of its fields it had more than once: as many of them as are told of.
 struct Fields {
     values: Map<String, Value>,
     repeated: Vec<String>,
@@ -100,7 +100,10 @@ impl<'de> Deserialize<'de> for Fields {
                     repeated: Vec::new(),
                 };
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if fields.values.insert(name.clone(), value).is_some()
+                    let is_repeated = fields.values.insert(name.clone(), value).is_some();
+                    // The list is short, so looking into it costs the same for every name.
+                    if is_repeated
+                        && fields.repeated.len() < MOST_ERRORS
                         && !fields.repeated.contains(&name)
                     {
                         fields.repeated.push(name);
@@ -158,29 +161,25 @@ fn check<T: Type>(fields: &Fields) -> Vec<FieldError> {
         field: field.chars().take(LONGEST_NAME).collect(),
         message,
     };
-    let mut errors = Vec::new();
-    for name in &fields.repeated {
-        errors.push(wrong(name, "is given more than once".to_owned()));
-    }
-    for (name, value) in &fields.values {
-        match schema.properties.iter().find(|(known, _)| known == name) {
-            None => errors.push(wrong(name, "is not known here".to_owned())),
-            Some((_, property)) => {
-                if let Some(property) = resolve(&registry, property)
-                    && !is_of(property, value)
-                {
-                    errors.push(wrong(name, format!("must be {}", wanted(property))));
-                }
-            }
-        }
-    }
-    for name in &schema.required {
-        if !fields.values.contains_key(*name) {
-            errors.push(wrong(name, "is missing".to_owned()));
-        }
-    }
-    errors.truncate(MOST_ERRORS);
-    errors
+    let repeated = fields.repeated.iter();
+    let repeated = repeated.map(|name| wrong(name, "is given more than once".to_owned()));
+    let judged = fields.values.iter().filter_map(|(name, value)| {
+        let known = schema.properties.iter().find(|(known, _)| known == name);
+        let Some((_, property)) = known else {
+            return Some(wrong(name, "is not known here".to_owned()));
+        };
+        let property = resolve(&registry, property)?;
+        (!is_of(property, value)).then(|| wrong(name, format!("must be {}", wanted(property))))
+    });
+    let missing = schema.required.iter();
+    let missing = missing
+        .filter(|name| !fields.values.contains_key(**name))
+        .map(|name| wrong(name, "is missing".to_owned()));
+    repeated
+        .chain(judged)
+        .chain(missing)
+        .take(MOST_ERRORS)
+        .collect()
 }
 
 /// What the documentation says of a field, in its own place or in the one that it refers to.

@@ -58,7 +58,7 @@ impl<'a> ApiExtractor<'a> for Caller {
             ty: "apiKey",
             description: Some(
                 "The cookie that a sign-in sets, unless it asks for a token. Browsers send it by themselves; it is named \
-                 `session` where the service runs on localhost.",
+                 `bienvenue-session` where the service runs on localhost.",
             ),
             name: Some(SessionCookie::NAME),
             key_in: Some("cookie"),
@@ -150,23 +150,29 @@ impl<'a> FromRequest<'a> for FormerSession {
     }
 }
 
-/// The token of a request. An `Authorization` header, whatever is in it, decides alone.
+/// The token of a request. A Bearer header, whatever is in it, decides alone.
 fn token_in(headers: &HeaderMap, cookie: SessionCookie) -> Option<(Token, Transport)> {
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(authorization) = given.next() else {
+    let mut bearers = bearers(headers);
+    let Some(bearer) = bearers.next() else {
         return Some((cookie.token_in(headers)?, Transport::Cookie));
     };
-    if given.next().is_some() {
+    if bearers.next().is_some() {
         return None;
     }
-    let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
-    Some((
-        Token::parse(TokenKind::Session, token.trim())?,
-        Transport::Header,
-    ))
+    let token = str::from_utf8(bearer).ok()?.trim();
+    Some((Token::parse(TokenKind::Session, token)?, Transport::Header))
+}
+
+/// What the `Authorization` headers of the scheme Bearer hold. Other schemes are for somebody else, as `Basic` is for a proxy in
+/// front.
+pub(super) fn bearers(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let given = headers.get_all(header::AUTHORIZATION).iter();
+    given.filter_map(|value| {
+        let value = value.as_bytes();
+        let end = value.iter().position(|byte| *byte == b' ');
+        let (scheme, held) = value.split_at_checked(end.unwrap_or(value.len()))?;
+        scheme.eq_ignore_ascii_case(b"bearer").then_some(held)
+    })
 }
 
 impl From<SessionError> for Problem {

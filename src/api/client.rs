@@ -47,6 +47,16 @@ pub(super) fn address_of(request: &Request) -> Option<IpAddr> {
     Some(address(peer.ip(), headers, proxies))
 }
 
+/// The network from which a request comes, as far as can be trusted: what its share is counted by.
+pub(super) fn network(request: &Request, proxies: &TrustedProxies) -> String {
+    let peer = request.remote_addr().0.as_socket_addr();
+    let client = auth::Client {
+        ip: peer.map(|peer| address(peer.ip(), request.headers(), proxies)),
+        ..auth::Client::default()
+    };
+    client.network()
+}
+
 /// Says, once, that somebody who is not trusted notes from where requests come: either that is made up, or it is a proxy that
 /// the settings don't know, and then all of its clients are taken for one, and throttled as one.
 fn warn_of_proxy(peer: IpAddr) {
@@ -67,13 +77,13 @@ fn address(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAdd
     let mut address = peer.to_canonical();
     let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
     for line in lines {
-        // A line that is no text holds no address.
-        let line = line.to_str().unwrap_or_default();
-        for note in line.rsplit(',') {
+        // As bytes: what a client sent need not be text, and a proxy writes its note behind that.
+        for note in line.as_bytes().rsplit(|byte| *byte == b',') {
             if !proxies.contains(address) {
                 return address;
             }
-            let Some(noted) = read_address(note.trim()) else {
+            let note = str::from_utf8(note).ok();
+            let Some(noted) = note.and_then(|note| read_address(note.trim())) else {
                 return address;
             };
             address = noted;

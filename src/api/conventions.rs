@@ -1,11 +1,7 @@
 //! What holds for every request, whatever its path: its size and its time are limited, every failure is
 //! a problem, and every answer has a request id and the headers that keep browsers careful.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use poem::{
@@ -14,11 +10,12 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 use poem_openapi::error::ParsePathError;
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{
+    client,
     docs::Document,
     origins::Origins,
     pages,
@@ -26,6 +23,11 @@ use super::{
         BODY_TOO_LARGE, INTERNAL_ERROR, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND,
         OVERLOADED, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE,
     },
+    public_url::PublicUrl,
+};
+use crate::{
+    config::TrustedProxies,
+    shares::{Share, Shares},
 };
 
 /// The longest body, in bytes.
@@ -34,7 +36,10 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// How long one waits for the next piece of a body.
 const BODY_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long the body of a request may take to come, and then the answer to be found.
+/// How much longer a body may take for each KiB of it that has come.
+const BODY_KIBIBYTE: Duration = Duration::from_secs(1);
+
+/// How long the body of a request may take to come at most, and then the answer to be found.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// The longest request id that is taken from the caller.
@@ -67,6 +72,7 @@ pub(super) async fn apply<E: Endpoint>(
     edge: Arc<Edge>,
 ) -> poem::Result<Response> {
     let begun = Instant::now();
+    edge.public_url.check(&request);
     let cors = edge.origins.headers_for(&request);
     let id = request_id(&request);
     let span = tracing::info_span!(
@@ -89,6 +95,10 @@ pub(super) async fn apply<E: Endpoint>(
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
+    if let Some(value) = edge.public_url.strict_transport_security() {
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     if let Some(cors) = cors {
         response.headers_mut().extend(cors);
     }
@@ -102,23 +112,30 @@ pub(super) async fn apply<E: Endpoint>(
 pub(super) struct Edge {
     pub(super) allowed: Allowed,
     pub(super) origins: Origins,
+    pub(super) public_url: PublicUrl,
+    pub(super) proxies: TrustedProxies,
     /// Requests that have come whole, and may be answered at the same time.
-    pub(super) places: Semaphore,
+    pub(super) places: Arc<Shares>,
+    /// Bytes of bodies, until their requests are answered.
+    pub(super) bodies: Arc<Shares>,
 }
 
-/// How many requests are answered at the same time; who comes then is told so at once.
+/// How many requests are answered at the same time; those that come then are refused at once.
 pub(super) const MOST_REQUESTS: usize = 1024;
+
+/// How much memory the bodies of all requests take, in bytes.
+pub(super) const MOST_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, edge: &Edge) -> Response {
     if let Some(response) = edge.origins.preflight(&request) {
         return response;
     }
-    let request = match tokio::time::timeout(REQUEST_LIMIT, with_whole_body(request)).await {
-        Ok(Ok(request)) => request,
-        Ok(Err(problem)) => return problem.into_response(),
-        Err(_) => {
-            return Problem::new(&REQUEST_TIMEOUT, "The body came too slowly.").into_response();
-        }
+    let network = Some(client::network(&request, &edge.proxies).into());
+    let mut place = edge.places.share_of(network.clone());
+    let mut room = edge.bodies.share_of(network);
+    let request = match with_whole_body(request, &mut room).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
     };
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -129,11 +146,8 @@ async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, edge: &Edge) -> R
     }
     // Whoever looks after the service is told how it is however busy it is.
     let is_health = path.starts_with("/health/");
-    let place = edge.places.try_acquire();
-    if place.is_err() && !is_health {
-        return Problem::new(&OVERLOADED, "Too many requests are being answered.")
-            .retry_after(Duration::from_secs(1))
-            .into_response();
+    if place.take(1).is_err() && !is_health {
+        return overloaded("Too many requests are being answered.").into_response();
     }
     match tokio::time::timeout(REQUEST_LIMIT, routes.call(request)).await {
         Ok(Ok(response)) => response.into_response(),
@@ -143,13 +157,15 @@ async fn answer<E: Endpoint>(routes: Arc<E>, request: Request, edge: &Edge) -> R
             .refusal(&method, &path)
             .unwrap_or_else(|| problem_of(&err).into_response()),
         Ok(Err(err)) => problem_of(&err).into_response(),
-        Err(_) => Problem::new(
-            &OVERLOADED,
-            "The request took too long. It may have been carried out all the same.",
-        )
-        .retry_after(Duration::from_secs(1))
-        .into_response(),
+        Err(_) => {
+            overloaded("The request took too long. It may have been carried out all the same.")
+                .into_response()
+        }
     }
+}
+
+fn overloaded(detail: &'static str) -> Problem {
+    Problem::new(&OVERLOADED, detail).retry_after(Duration::from_secs(1))
 }
 
 /// The caller's own request id, if it is harmless, else a new one.
@@ -169,8 +185,8 @@ fn request_id(request: &Request) -> HeaderValue {
     HeaderValue::from_str(text).expect("a UUID has hexadecimal digits and hyphens")
 }
 
-/// Reads the body, as far as it may go, and puts it back.
-async fn with_whole_body(mut request: Request) -> Result<Request, Problem> {
+/// Reads the body, as far as it may go, and puts it back. Its room is taken as it arrives.
+async fn with_whole_body(mut request: Request, room: &mut Share) -> Result<Request, Problem> {
     let too_large = || {
         Problem::new(
             &BODY_TOO_LARGE,
@@ -180,29 +196,56 @@ async fn with_whole_body(mut request: Request) -> Result<Request, Problem> {
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LONGEST_BODY as u64) {
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(LONGEST_BODY);
+    if announced > LONGEST_BODY {
         return Err(too_large());
     }
     let body = request.take_body();
     if body.is_empty() {
         return Ok(request);
     }
+    let begun = Instant::now();
     let mut pieces = Box::pin(body.into_bytes_stream());
     let mut whole = Vec::new();
-    while let Some(piece) = tokio::time::timeout(BODY_PAUSE, pieces.next())
-        .await
-        .map_err(|_| Problem::new(&REQUEST_TIMEOUT, "The body stopped coming."))?
-    {
+    loop {
+        let pause_ends = Instant::now() + BODY_PAUSE;
+        let ends = begun + time_for(whole.len());
+        let next = tokio::time::timeout_at(pause_ends.min(ends), pieces.next()).await;
+        let next = next.map_err(|_| {
+            let detail = if pause_ends < ends {
+                "The body stopped coming."
+            } else {
+                "The body came too slowly."
+            };
+            Problem::new(&REQUEST_TIMEOUT, detail)
+        })?;
+        let Some(piece) = next else {
+            break;
+        };
         let piece = piece
             .map_err(|_| Problem::new(&MALFORMED_REQUEST, "The body broke off before its end."))?;
-        if whole.len() + piece.len() > LONGEST_BODY {
+        let length = whole.len() + piece.len();
+        if length > LONGEST_BODY {
             return Err(too_large());
+        }
+        if length > whole.capacity() {
+            // Twice what there was, so that little is copied, but no more than can still come.
+            let capacity = (2 * whole.capacity()).min(announced).max(length);
+            room.take(capacity - whole.capacity())
+                .map_err(|_| overloaded("Too much is being received."))?;
+            whole.reserve_exact(capacity - whole.len());
         }
         whole.extend_from_slice(&piece);
     }
     request.set_body(Body::from_vec(whole));
     Ok(request)
+}
+
+/// How long a body may take, of which so many bytes have come.
+fn time_for(received: usize) -> Duration {
+    let kibibytes = u32::try_from(received / 1024).unwrap_or(u32::MAX);
+    (BODY_PAUSE + BODY_KIBIBYTE.saturating_mul(kibibytes)).min(REQUEST_LIMIT)
 }
 
 /// The problem that an error of the framework is.

@@ -20,8 +20,9 @@ impl SessionCookie {
     /// The name where there is TLS: browsers take it from this very host alone, and over TLS.
     pub(super) const NAME: &str = "__Host-session";
 
-    /// The name on localhost, where there need not be TLS.
-    const LOCAL_NAME: &str = "session";
+    /// The name on localhost, where there need not be TLS. All ports share the cookies of a host, and other programs have one
+    /// that is named `session`.
+    const LOCAL_NAME: &str = "bienvenue-session";
 
     /// A cookie that lasts as long as sessions do, for local development or for the world.
     pub(super) fn new(is_local: bool, session_lifetime: Duration) -> Self {
@@ -55,12 +56,14 @@ impl SessionCookie {
     /// The token that a request has in this cookie. A page of a neighbouring host or path can add cookies of the same
     /// name: those that hold no token are passed over.
     pub(super) fn token_in(&self, headers: &HeaderMap) -> Option<Token> {
-        let cookies = headers.get_all(header::COOKIE).iter();
-        cookies
-            .filter_map(|cookies| cookies.to_str().ok())
-            .flat_map(|cookies| cookies.split(';'))
-            .filter_map(|cookie| cookie.trim().split_once('='))
-            .filter(|(name, _)| *name == self.name)
-            .find_map(|(_, value)| Token::parse(TokenKind::Session, value))
+        // As bytes: other programs' cookies need not be text.
+        let lines = headers.get_all(header::COOKIE).iter();
+        lines
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|cookie| {
+                let value = cookie.trim_ascii().strip_prefix(self.name.as_bytes())?;
+                str::from_utf8(value.strip_prefix(b"=")?).ok()
+            })
+            .find_map(|value| Token::parse(TokenKind::Session, value))
     }
 }

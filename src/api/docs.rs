@@ -114,6 +114,7 @@ impl Document {
         let mut document: Value =
             serde_json::from_str(&described.spec()).expect("poem-openapi writes JSON");
         close_bodies(&mut document);
+        bare_references(&mut document);
         Self(document)
     }
 
@@ -174,6 +175,23 @@ fn close_bodies(document: &mut Value) {
         if let Some(schema) = schema.and_then(Value::as_object_mut) {
             schema.insert("additionalProperties".to_owned(), json!(false));
         }
+    }
+}
+
+/// Leaves references alone in their `allOf`. poem-openapi repeats beside them what stands outside already, and generators of clients
+/// take the two for a class that inherits from an enum.
+fn bare_references(document: &mut Value) {
+    match document {
+        Value::Object(fields) => {
+            if let Some(Value::Array(parts)) = fields.get_mut("allOf")
+                && parts.iter().any(|part| part.get("$ref").is_some())
+            {
+                parts.retain(|part| part.get("$ref").is_some());
+            }
+            fields.values_mut().for_each(bare_references);
+        }
+        Value::Array(values) => values.iter_mut().for_each(bare_references),
+        _ => {}
     }
 }
 

@@ -15,6 +15,7 @@ mod origins;
 mod pages;
 mod password_reset;
 mod problem;
+mod public_url;
 mod service;
 mod sessions;
 mod users;
@@ -24,11 +25,11 @@ use std::sync::Arc;
 
 use poem::{Endpoint, EndpointExt as _, Request, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
-use tokio::sync::Semaphore;
 
 use crate::{
     auth::Auth,
     config::{Settings, TrustedProxies},
+    shares::Shares,
 };
 #[cfg(fuzzing)]
 pub use client::client_address;
@@ -39,6 +40,7 @@ use email_verification::EmailVerificationApi;
 use export::ExportApi;
 use origins::Origins;
 use password_reset::PasswordResetApi;
+use public_url::PublicUrl;
 use service::ServiceApi;
 use sessions::SessionsApi;
 use users::UsersApi;
@@ -103,7 +105,10 @@ pub(crate) fn endpoint(
     let edge = Arc::new(Edge {
         allowed: Allowed::by(&document),
         origins: Origins::new(&settings.public_url, &settings.allowed_origins),
-        places: Semaphore::new(conventions::MOST_REQUESTS),
+        public_url: PublicUrl::new(settings),
+        proxies: context.proxies.clone(),
+        places: Shares::new(conventions::MOST_REQUESTS),
+        bodies: Shares::new(conventions::MOST_BODY_BYTES),
     });
     let operations = OpenApiService::new(operations, "", "").data(context);
     pages::add_to(document.add_to(Route::new()))

@@ -9,7 +9,10 @@ use poem::{
 };
 use url::Url;
 
-use super::problem::{CROSS_SITE_REQUEST, Problem};
+use super::{
+    caller,
+    problem::{CROSS_SITE_REQUEST, Problem},
+};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -53,7 +56,9 @@ impl Origins {
         let headers = request.headers();
         let changes_nothing =
             [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        if changes_nothing || has_bearer(headers) {
+        // A browser adds no token by itself, and where there is one the cookie is ignored.
+        let has_token = caller::bearers(headers).any(|held| !held.is_empty());
+        if changes_nothing || has_token {
             return Ok(());
         }
         let mut sites = headers.get_all(SEC_FETCH_SITE).iter().peekable();
@@ -100,12 +105,4 @@ impl Origins {
             (header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS),
         ])
     }
-}
-
-/// Whether the request brings a token of its own, which no browser adds by itself.
-fn has_bearer(headers: &HeaderMap) -> bool {
-    headers.get(header::AUTHORIZATION).is_some_and(|value| {
-        let scheme = value.as_bytes().get(..7);
-        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
-    })
 }

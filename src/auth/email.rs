@@ -13,6 +13,10 @@ const LONGEST: usize = 254;
 /// The longest part before the `@`. Source: RFC 5321, 4.5.3.1.1.
 const LONGEST_LOCAL_PART: usize = 64;
 
+/// The longest label of a domain that is converted, in bytes: 63 characters, each of four bytes. The ASCII form of a label
+/// has 63 bytes at most, and to convert a long one takes time that grows with the square of its length.
+const LONGEST_LABEL: usize = 4 * 63;
+
 /// An email address in canonical form: lower case, the domain in its ASCII form.
 ///
 /// Two texts that mean the same address are one `Email`; parsing what it prints gives it again.
@@ -28,7 +32,7 @@ pub enum EmailError {
     /// Something in the part before the `@` that is not supported.
     #[error(
         "The part of the address before the @ may have the letters a to z, digits, single dots \
-         inside, and any of !#$%&'*+/=?^_`{{|}}~- only."
+         inside, and any of !#$%&'*+/=?^_`{{|}}~- only, and must not begin with a hyphen."
     )]
     LocalPart,
     /// The part after the `@` is no name in the domain name system.
@@ -57,8 +61,9 @@ impl Email {
         if local_part.is_empty() || domain.is_empty() {
             return Err(EmailError::Form);
         }
-        // Judged before it is put into lower case: no other letter may become an ASCII one.
-        if !is_dot_atom(local_part) {
+        // Judged before it is put into lower case: no other letter may become an ASCII one. Programs that are
+        // given an address as an argument take one with a hyphen at its beginning for an option.
+        if !is_dot_atom(local_part) || local_part.starts_with('-') {
             return Err(EmailError::LocalPart);
         }
         let domain = canonical_domain(domain).ok_or(EmailError::Domain)?;
@@ -95,6 +100,9 @@ fn is_dot_atom(text: &str) -> bool {
 /// The ASCII form of a domain of at least two labels. Source: UTS #46, non-transitional, with the
 /// letters, digits and hyphens of host names alone.
 fn canonical_domain(domain: &str) -> Option<String> {
+    if domain.split('.').any(|label| label.len() > LONGEST_LABEL) {
+        return None;
+    }
     let ascii = Uts46::new()
         .to_ascii(
             domain.as_bytes(),
@@ -104,7 +112,12 @@ fn canonical_domain(domain: &str) -> Option<String> {
         )
         .ok()?;
     let (_, top_level) = ascii.rsplit_once('.')?;
-    // A last label of digits would be an IPv4 address. Source: RFC 3696, 2.
-    let is_number = top_level.bytes().all(|byte| byte.is_ascii_digit());
-    (!is_number).then(|| ascii.into_owned())
+    (!is_number(top_level)).then(|| ascii.into_owned())
+}
+
+/// Whether a label, in lower case, makes a domain that ends in it an IPv4 address. Source: WHATWG URL, "ends in a number checker".
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x");
+    label.bytes().all(|byte| byte.is_ascii_digit())
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -37,7 +37,7 @@ async fn what_trusted_proxies_note_is_believed_as_far_back_as_they_wrote_it(
     let proxies = "127.0.0.1, 10.0.0.0/8,fd00::/8";
     let app = TestApp::with(database, &["--trusted-proxies", proxies]).await;
     app.register("ada@example.com", PASSWORD).await;
-    let cases: [(&[&[u8]], &str); 16] = [
+    let cases: [(&[&[u8]], &str); 17] = [
         (&[], "127.0.0.1"),
         (&[b"203.0.113.7"], "203.0.113.7"),
         (&[b"198.51.100.1, 203.0.113.7"], "203.0.113.7"),
@@ -55,6 +55,7 @@ async fn what_trusted_proxies_note_is_believed_as_far_back_as_they_wrote_it(
         (&[b"nonsense"], "127.0.0.1"),
         (&[b""], "127.0.0.1"),
         (&[b"203.0.113.7", b"\xff"], "127.0.0.1"),
+        (&[b"\xff, 203.0.113.7"], "203.0.113.7"),
         // Every way in which an address is written.
         (&[b"203.0.113.7:4711"], "203.0.113.7"),
         (&[b"2001:db8::7"], "2001:db8::7"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -64,6 +65,31 @@ async fn a_body_over_64_kib_is_refused_whether_it_is_announced_or_not(app: TestA
     let largest = vec![b' '; 64 * 1024];
     let fits = app.post_raw("/users", "application/json", largest).await;
     fits.assert_problem(400, "malformed-request");
+}
+
+#[apply(on_both_databases)]
+async fn of_thousands_of_wrong_fields_sixteen_are_told(app: TestApp) {
+    let each: Vec<_> = (0..2500).map(|number| format!("\"n{number}\":0")).collect();
+    let each = each.join(",");
+    for (body, message) in [
+        (format!("{{{each}}}"), "is not known here"),
+        (format!("{{{each},{each}}}"), "is given more than once"),
+    ] {
+        let answer = app.post_raw("/users", "application/json", body).await;
+        answer.assert_problem(400, "malformed-request");
+        let told: Vec<_> = (0..16)
+            .map(|number| json!({"field": format!("n{number}"), "message": message}))
+            .collect();
+        assert_eq!(answer.body["errors"], json!(told));
+    }
+    // One name a thousand times is one error.
+    let body = format!("{{{}}}", vec!["\"email\":\"\""; 1000].join(","));
+    let answer = app.post_raw("/users", "application/json", body).await;
+    let errors = json!([
+        {"field": "email", "message": "is given more than once"},
+        {"field": "password", "message": "is missing"},
+    ]);
+    assert_eq!(answer.body["errors"], errors);
 }
 
 #[apply(on_both_databases)]
@@ -189,6 +215,57 @@ async fn what_a_browser_must_know_is_in_every_answer(app: TestApp) {
         "/nothing",
     ] {
         app.get(path).await.assert_conventions();
+    }
+}
+
+#[apply(on_both_databases)]
+async fn where_the_public_url_is_https_every_answer_asks_for_tls(database: TestDatabase) {
+    let public_url = ["--public-url", "https://auth.example.com"];
+    let flags = [
+        &public_url[..],
+        &["--bcrypt-cost", "10", "--throttle", "on"],
+    ]
+    .concat();
+    let local = TestApp::with(TestDatabase::at(database.url.clone()), &[]).await;
+    let public = TestApp::with(database, &flags).await;
+    for path in ["/", "/nothing", "/docs", "/reset-password", "/users/me"] {
+        let answer = public.get(path).await;
+        let header = answer.header("strict-transport-security");
+        assert_eq!(header, "max-age=31536000", "{path}");
+        let answer = local.get(path).await;
+        assert_eq!(answer.header("strict-transport-security"), "", "{path}");
+    }
+}
+
+#[apply(once)]
+async fn a_public_host_is_warned_of_once_where_no_public_url_is_set() {
+    let own = ("BIENVENUE_PUBLIC_URL", "http://localhost:3000");
+    for (settings, is_warned) in [(&[][..], true), (&[own][..], false)] {
+        let program = Program::start(settings);
+        let ask = async |host: &str| {
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = raw(&program.url, &request).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+        };
+        for host in [
+            "localhost:8000",
+            "app.localhost",
+            "127.0.0.1:1",
+            "[::1]:8000",
+            "192.168.1.7",
+            "auth",
+            "",
+        ] {
+            ask(host).await;
+        }
+        for host in ["auth.example.com", "203.0.113.7:8000", "[2001:db8::7]:80"] {
+            ask(host).await;
+        }
+        program.signal("TERM");
+        let (_, log) = program.ended();
+        let warnings = log.matches("BIENVENUE_PUBLIC_URL is not set").count();
+        assert_eq!(warnings, usize::from(is_warned), "{log}");
+        assert_eq!(log.contains("auth.example.com"), is_warned, "{log}");
     }
 }
 

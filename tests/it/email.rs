@@ -23,6 +23,8 @@ async fn texts_that_are_no_address_say_why() {
         ("ada\0@example.com", EmailError::LocalPart),
         ("ada\n@example.com", EmailError::LocalPart),
         ("ada,eve@example.com", EmailError::LocalPart),
+        ("-ada@example.com", EmailError::LocalPart),
+        ("-@example.com", EmailError::LocalPart),
         ("<ada@example.com", EmailError::LocalPart),
         ("adá@example.com", EmailError::LocalPart),
         // The Kelvin sign, and a dotless i: lower case makes ASCII letters of their like.
@@ -41,6 +43,12 @@ async fn texts_that_are_no_address_say_why() {
         ("ada@[IPv6:::1]", EmailError::Domain),
         ("ada@127.0.0.1", EmailError::Domain),
         ("ada@127.1", EmailError::Domain),
+        ("ada@0x7f.1", EmailError::Domain),
+        ("ada@127.0x1", EmailError::Domain),
+        ("ada@127.0X1", EmailError::Domain),
+        ("ada@127.0x", EmailError::Domain),
+        ("ada@example.０ｘｆ", EmailError::Domain),
+        ("ada@example.0017", EmailError::Domain),
         ("ada@xn--a.example", EmailError::Domain),
     ];
     for (text, expected) in cases {
@@ -69,6 +77,9 @@ async fn an_address_is_kept_in_one_form() {
         ("a@\u{212a}elvin.example", "a@kelvin.example"),
         ("a@ｅｘａｍｐｌｅ。com", "a@example.com"),
         ("a@1.2.3.example", "a@1.2.3.example"),
+        ("a-@0x.example", "a-@0x.example"),
+        ("a@example.0xg", "a@example.0xg"),
+        ("+a@example.1f", "+a@example.1f"),
     ];
     for (text, expected) in cases {
         let email = Email::parse(text).unwrap_or_else(|err| panic!("{text:?}: {err}"));
@@ -87,6 +98,11 @@ async fn an_address_has_at_most_254_characters_and_64_before_the_at() {
     let longest = 254 - whole(0).len();
     assert!(Email::parse(&whole(longest)).is_ok());
     assert_eq!(Email::parse(&whole(longest + 1)), Err(EmailError::TooLong));
+    let label = |length: usize| format!("a@{}.example", "é".repeat(length));
+    assert!(Email::parse(&label(57)).is_ok());
+    for length in [58, 126, 127] {
+        assert_eq!(Email::parse(&label(length)), Err(EmailError::Domain));
+    }
     assert_eq!(
         Email::parse(&"a".repeat(1_000_000)),
         Err(EmailError::TooLong)

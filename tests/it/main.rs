@@ -37,6 +37,7 @@ mod sealing_keys;
 mod secrets;
 mod service;
 mod sessions;
+mod shares;
 mod stored_hashes;
 mod structure;
 mod swagger_ui;

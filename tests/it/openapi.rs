@@ -95,6 +95,10 @@ async fn every_operation_is_documented_whole() {
             }
         }
     }
+    let delivery = &document["components"]["schemas"]["Credentials"]["properties"]["delivery"];
+    let alone = json!([{"$ref": "#/components/schemas/Delivery"}]);
+    assert_eq!(delivery["allOf"], alone);
+    assert_eq!(delivery["default"], "cookie");
     let registration = &document["components"]["schemas"]["Registration"];
     assert_eq!(registration["additionalProperties"], false);
 }

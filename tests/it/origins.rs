@@ -259,21 +259,71 @@ async fn an_empty_list_of_origins_allows_nobody(database: TestDatabase) {
 }
 
 #[apply(once)]
-async fn what_is_no_origin_stops_the_start() {
-    for origins in [
-        "*",
-        "null",
-        "app.example.com",
-        "https://app.example.com/",
-        "https://app.example.com:443",
-        "https://APP.example.com",
-        "https://app.example.com/path",
-        "file:///",
-        "https://a.example, https://b.example",
+async fn what_is_no_origin_stops_the_start_and_is_mended() {
+    for (origin, mend) in [
+        ("*", "a wildcard lets in"),
+        ("https://*.example.com", "a wildcard lets in"),
+        ("chrome-extension://*", "a wildcard lets in"),
+        ("null", "it stands for any local file"),
+        ("app.example.com", "write a scheme and a host"),
+        ("localhost:3000", "write a scheme and a host"),
+        ("file:///", "write a scheme and a host"),
+        ("data:x", "write a scheme and a host"),
+        ("https://", "write a scheme and a host"),
+        (
+            "https://app.example.com/",
+            "write https://app.example.com\n",
+        ),
+        (
+            "https://app.example.com:443",
+            "write https://app.example.com\n",
+        ),
+        ("https://APP.example.com", "write https://app.example.com\n"),
+        (
+            "https://bücher.example",
+            "write https://xn--bcher-kva.example\n",
+        ),
+        (
+            "https://a.example:80/path?x#y",
+            "write https://a.example:80\n",
+        ),
+        ("https://name@a.example", "write https://a.example\n"),
+        ("capacitor://localhost/", "write capacitor://localhost\n"),
+        ("CAPACITOR://localhost", "write capacitor://localhost\n"),
     ] {
-        let variables = [("BIENVENUE_ALLOWED_ORIGINS", origins)];
+        // The others are good, and the one that is not is named.
+        let origins = format!("https://good.example, {origin} ,tauri://localhost");
+        let variables = [("BIENVENUE_ALLOWED_ORIGINS", &*origins)];
         let (succeeded, _, complaint) = Program::run(&["serve"], &variables);
-        let is_named = complaint.contains("BIENVENUE_ALLOWED_ORIGINS has");
-        assert!(!succeeded && is_named, "{origins}: {complaint}");
+        let names = format!("BIENVENUE_ALLOWED_ORIGINS has {origin:?}, which is no origin: {mend}");
+        let complaint = format!("{}\n", complaint.trim_end());
+        assert!(!succeeded && complaint.contains(&names), "{complaint}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn allowed_origins_have_any_scheme_and_spaces_between_them(database: TestDatabase) {
+    let origins = [
+        "https://app.example.com",
+        "http://[::1]:3000",
+        "capacitor://localhost",
+        "tauri://localhost",
+        "app://obsidian.md:1",
+        "chrome-extension://gighmmpiobklfepjocnamgkkbiglidom",
+    ];
+    let list = format!(" {} ,", origins.join(" , "));
+    let app = TestApp::with(database, &["--allowed-origins", &list]).await;
+    let answers = async |origin: &str| {
+        let headers = [("origin", origin), ("sec-fetch-site", "cross-site")];
+        register(&app, &headers).await
+    };
+    for origin in origins {
+        let answer = answers(origin).await;
+        assert_ne!(answer.status, StatusCode::FORBIDDEN, "{origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), origin);
+        let near = format!("{origin}x");
+        answers(&near)
+            .await
+            .assert_problem(403, "cross-site-request");
     }
 }

@@ -49,6 +49,7 @@ async fn pages_are_careful_and_in_the_language_of_the_reader(app: TestApp) {
             assert!(!policy.contains("unsafe"), "{policy}");
             let page = answer.text().await.expect("a page");
             assert!(page.contains(heading), "{page}");
+            assert!(page.contains("<form id=\"paste\" hidden>"), "{page}");
         }
         let post = app.client.post(format!("{}{path}", app.url));
         let refused = app.send(post).await;
@@ -197,13 +198,52 @@ async fn the_page_of_a_former_address_takes_the_change_back(app: TestApp) {
 }
 
 #[apply(in_a_browser)]
-async fn a_link_without_a_token_says_so(app: TestApp) {
+async fn a_link_that_was_cut_off_says_so_and_the_rest_can_be_pasted(app: TestApp) {
+    app.register(ADA, PASSWORD).await;
+    let verification = app.mail.newest_to(ADA, 1).await;
+    app.post("/password-reset", &json!({"email": ADA})).await;
+    let reset = app.mail.newest_to(ADA, 2).await;
+    let (_, token) = reset.link().split_once("#token=").expect("it has one");
     let reader = Reader::new(&app.url).await;
-    for path in ["/verify-email", "/reset-password", "/reset-password#token="] {
+    let open = async |path: &str| {
+        reader.page().goto("about:blank").await.expect("it opens");
         let address = format!("{}{path}", app.url);
         reader.page().goto(address).await.expect("it opens");
-        reader.told("This link is not good any more.").await;
+        reader.told("The link is not whole").await;
+        let others = reader.find("form[data-path]").await;
+        assert!(!others.is_displayed().await.expect("it is there"));
+    };
+    let paste = async |text: &str| {
+        let field = reader.find("#link").await;
+        field.clear().await.expect("it is emptied");
+        field.send_keys(text).await.expect("it takes text");
+        reader.press("#paste button").await;
+    };
+    let cut = &token[..token.len() - 1];
+    for path in [
+        "/verify-email",
+        "/reset-password#token=",
+        &format!("/reset-password#token={cut}"),
+        "/reset-password",
+    ] {
+        open(path).await;
     }
+    for nothing in ["nonsense", cut, "http://localhost:8000/reset-password"] {
+        paste(nothing).await;
+        reader.told("The link is not whole").await;
+    }
+    // A token alone does, and a link with text around it.
+    open("/verify-email").await;
+    let (_, alone) = verification.link().split_once("#token=").expect("one");
+    paste(alone).await;
+    reader.send("password", PASSWORD).await;
+    reader.told("Done: the address is confirmed.").await;
+    open("/reset-password").await;
+    paste(&format!("Use {} within 30 minutes", reset.link())).await;
+    reader.send("new_password", NEW).await;
+    reader.told("Done: sign in with your new password.").await;
+    let signed_in = app.sign_in(ADA, NEW).await;
+    assert_eq!(signed_in.status, StatusCode::CREATED);
     reader.browser.assert_quiet(&[]).await;
     reader.browser.close().await;
 }

@@ -275,7 +275,7 @@ const REQUESTS: [&str; 4] = [
     "POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
      Transfer-Encoding: chunked\r\n\r\n1a\r\n{\"email\": \"a@example.com\", \r\n0d\r\n\"password\": 1}\r\n0\r\n\r\n",
     "GET /sessions/current HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bienvenue_session_x\r\n\
-     Cookie: session=bienvenue_session_x; a=b\r\nX-Forwarded-For: 192.0.2.1, 10.0.0.1\r\nConnection: close\r\n\r\n",
+     Cookie: bienvenue-session=bienvenue_session_x; a=b\r\nX-Forwarded-For: 192.0.2.1, 10.0.0.1\r\nConnection: close\r\n\r\n",
     "PUT /email-verification HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:8000\r\nAccept-Language: fr;q=0.5\r\n\
      Content-Type: application/json\r\nConnection: close\r\nContent-Length: 48\r\n\r\n\
      {\"token\": \"bienvenue_verification_AAAAAAAAAAAAA\"}",

@@ -149,10 +149,10 @@ async fn tokens_that_open_nothing_are_refused_by_every_operation(app: TestApp) {
         let twice = app.request(method.clone(), &path, &good).bearer_auth(&good);
         app.send(twice).await.assert_problem(401, "not-signed-in");
         for cookie in [
-            "session=",
-            "session",
-            "session=nonsense",
-            &format!("session={ended}"),
+            "bienvenue-session=",
+            "bienvenue-session",
+            "bienvenue-session=nonsense",
+            &format!("bienvenue-session={ended}"),
         ] {
             let request = app.client.request(method.clone(), &address);
             let answer = app.send(request.header("cookie", cookie)).await;
@@ -193,8 +193,14 @@ async fn a_sign_in_by_cookie_gives_the_token_to_nobody_else(app: TestApp) {
         attributes,
         "Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax"
     );
-    assert!(cookie.starts_with("session=bienvenue_session_"), "{cookie}");
-    assert_eq!(cookie.len(), "session=bienvenue_session_".len() + 48);
+    assert!(
+        cookie.starts_with("bienvenue-session=bienvenue_session_"),
+        "{cookie}"
+    );
+    assert_eq!(
+        cookie.len(),
+        "bienvenue-session=bienvenue_session_".len() + 48
+    );
     let request = app.client.get(format!("{}/sessions/current", app.url));
     let current = app.send(request.header("cookie", cookie)).await;
     assert_eq!(current.status, StatusCode::OK);
@@ -247,7 +253,7 @@ async fn behind_tls_the_cookie_is_for_this_host_and_for_tls_alone(database: Test
         app.send(request.header("cookie", cookie))
     };
     assert_eq!(ask(cookie.to_owned()).await.status, StatusCode::OK);
-    let unguarded = ask(format!("session={token}")).await;
+    let unguarded = ask(format!("bienvenue-session={token}")).await;
     unguarded.assert_problem(401, "not-signed-in");
 }
 
@@ -269,7 +275,7 @@ async fn a_cookie_that_the_service_did_not_make_is_never_adopted(app: TestApp) {
         let body = json!({"email": ADA, "password": PASSWORD});
         app.send(request.header("cookie", cookie).json(&body))
     };
-    let first = sign_in(format!("session={planted}")).await;
+    let first = sign_in(format!("bienvenue-session={planted}")).await;
     assert_eq!(first.status, StatusCode::CREATED);
     assert!(!app.opens(&planted).await);
     // Nor is one that it made: each sign-in has a token of its own.
@@ -284,14 +290,20 @@ async fn cookies_that_hold_no_token_are_passed_over(app: TestApp) {
     app.register(ADA, PASSWORD).await;
     let cookie = app.sign_in(ADA, PASSWORD).await.cookie();
     for cookies in [
-        vec![format!("theme=dark; {cookie}; other=1")],
-        vec![format!("session=nonsense; {cookie}")],
-        vec!["session=".to_owned(), cookie.clone()],
-        vec![format!(";;=; session; {cookie}")],
+        vec![format!("theme=dark; {cookie}; other=1").into_bytes()],
+        vec![format!("bienvenue-session=nonsense; {cookie}").into_bytes()],
+        vec![b"bienvenue-session=".to_vec(), cookie.clone().into_bytes()],
+        vec![format!(";;=; bienvenue-session; {cookie}").into_bytes()],
+        // Another program on another port of localhost, which has a cookie of its own.
+        vec![format!("session=eyJhIjoxfQ.Z0; {cookie}").into_bytes()],
+        // What other programs keep need not be text.
+        vec![[b"name=Ren\xe9; ", cookie.as_bytes()].concat()],
+        vec![[cookie.as_bytes(), b"; bienvenue-session=\xff\xfe"].concat()],
+        vec![[b"bienvenue-session=\xff; ", cookie.as_bytes()].concat()],
     ] {
         let mut request = app.client.get(format!("{}/users/me", app.url));
         for line in &cookies {
-            request = request.header("cookie", line);
+            request = request.header("cookie", &line[..]);
         }
         assert_eq!(
             app.send(request).await.status,
@@ -302,7 +314,7 @@ async fn cookies_that_hold_no_token_are_passed_over(app: TestApp) {
 }
 
 #[apply(on_both_databases)]
-async fn where_there_is_a_header_it_decides(app: TestApp) {
+async fn where_there_is_a_bearer_header_it_decides(app: TestApp) {
     app.register(ADA, PASSWORD).await;
     app.register(EVE, PASSWORD).await;
     let cookie = app.sign_in(ADA, PASSWORD).await.cookie();
@@ -313,11 +325,19 @@ async fn where_there_is_a_header_it_decides(app: TestApp) {
         app.send(request.header("authorization", authorization))
     };
     assert_eq!(ask(format!("Bearer {eve}")).await.body["email"], EVE);
-    for nonsense in ["Bearer nonsense", "Basic YTph", ""] {
+    for nonsense in ["Bearer nonsense", "bearer", "Bearer "] {
         ask(nonsense.to_owned())
             .await
             .assert_problem(401, "not-signed-in");
     }
+    // Other schemes are of a proxy in front.
+    for other in ["Basic YTph", "Digest username=\"a\"", "Bearers x", ""] {
+        assert_eq!(ask(other.to_owned()).await.body["email"], ADA, "{other}");
+    }
+    let both = app.request(Method::GET, "/users/me", &eve);
+    let both = both.header("cookie", &cookie);
+    let both = both.header("authorization", "Basic YTph");
+    assert_eq!(app.send(both).await.body["email"], EVE);
 }
 
 #[apply(on_both_databases)]
@@ -330,10 +350,19 @@ async fn a_page_of_another_site_cannot_use_the_cookie_to_change_anything(app: Te
         }
         let request = app.client.request(method, format!("{}{path}", app.url));
         let request = request.header("cookie", &cookie);
-        let answer = app
-            .send(request.header("sec-fetch-site", "cross-site"))
-            .await;
-        answer.assert_problem(403, "cross-site-request");
+        let request = request.header("sec-fetch-site", "cross-site");
+        for (authorization, status, problem) in [
+            ("", 403, "cross-site-request"),
+            ("Basic YTph", 403, "cross-site-request"),
+            ("Bearerx", 403, "cross-site-request"),
+            ("Bearer", 403, "cross-site-request"),
+            // What makes it pass makes the cookie ignored.
+            ("Bearer nonsense", 401, "not-signed-in"),
+        ] {
+            let request = request.try_clone().expect("it has no body");
+            let answer = app.send(request.header("authorization", authorization));
+            answer.await.assert_problem(status, problem);
+        }
     }
     let request = app.client.get(format!("{}/sessions", app.url));
     let sessions = app.send(request.header("cookie", &cookie)).await;
@@ -457,7 +486,7 @@ async fn whoever_signs_out_is_signed_out_at_once_on_every_replica(app: TestApp) 
 #[apply(on_both_databases)]
 async fn the_cookie_is_cleared_when_its_session_ends(app: TestApp) {
     app.register(ADA, PASSWORD).await;
-    let cleared = "session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax";
+    let cleared = "bienvenue-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax";
     let delete = |path: String, cookie: String| {
         let request = app.client.delete(format!("{}{path}", app.url));
         app.send(request.header("cookie", cookie))

@@ -190,7 +190,7 @@ async fn an_account_is_closed_by_who_gave_the_password_in_the_last_ten_minutes(a
     assert_eq!(closed.status, StatusCode::NO_CONTENT, "{closed:?}");
     assert_eq!(
         closed.header("set-cookie"),
-        "session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+        "bienvenue-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
     );
     assert!(!app.opens(&stale).await);
     app.sign_in(ADA, OLD)

@@ -357,7 +357,7 @@ export interface components {
              */
             exported_at: string;
             /** @description The account. */
-            user: components["schemas"]["ExportedUser"] & unknown;
+            user: components["schemas"]["ExportedUser"];
             /** @description Its sessions, the newest first. Those that are over are deleted within two minutes. */
             sessions: components["schemas"]["ExportedSession"][];
             /** @description From where and with what its owner signed in within 30 days, the last used first. */
@@ -388,7 +388,7 @@ export interface components {
              * @description Where the token goes.
              * @default cookie
              */
-            delivery?: components["schemas"]["Delivery"] & unknown;
+            delivery?: components["schemas"]["Delivery"];
         };
         /**
          * CurrentSession
@@ -396,9 +396,9 @@ export interface components {
          */
         CurrentSession: {
             /** @description The session of this request. */
-            session: components["schemas"]["Session"] & unknown;
+            session: components["schemas"]["Session"];
             /** @description Whose it is. */
-            user: components["schemas"]["User"] & unknown;
+            user: components["schemas"]["User"];
         };
         /**
          * @description Where the token of a new session goes: `cookie`, for browsers, into a cookie that no script can read, and nowhere else;

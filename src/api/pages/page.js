@@ -4,8 +4,14 @@
 // sent.
 const main = document.querySelector("main");
 const message = document.getElementById("message");
-const forms = [...document.forms];
-const token = new URLSearchParams(location.hash.slice(1)).get("token");
+const forms = document.querySelectorAll("form[data-path]");
+const paste = document.getElementById("paste");
+const token = findToken(location.hash);
+
+/** The token in a link, or in whatever else holds it whole: mail programs break lines, and pack links into others. */
+function findToken(text) {
+  return text.replace(/\s/g, "").match(/bienvenue_[a-z]+_[\w-]{48}/)?.[0];
+}
 
 function say(text, isProblem) {
   message.textContent = text;
@@ -55,6 +61,14 @@ for (const form of forms) {
   });
 }
 
+// What a mail program cut off the link can be pasted.
+paste.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const pasted = findToken(new FormData(paste).get("link"));
+  if (pasted) location.replace(`#token=${pasted}`);
+  else say(main.dataset.noToken, true);
+});
+
 for (const choice of document.querySelectorAll("input[data-shows]")) {
   const field = document.getElementById(choice.dataset.shows);
   choice.addEventListener("change", () => { field.type = choice.checked ? "text" : "password"; });
@@ -66,5 +80,6 @@ addEventListener("hashchange", () => location.reload());
 if (token) {
   for (const form of forms) form.hidden = false;
 } else {
-  say(main.getAttribute("data-invalid-token"), true);
+  paste.hidden = false;
+  say(main.dataset.noToken, true);
 }
