@@ -63,7 +63,7 @@ impl App {
             .map_err(|err| StartError::Listen(address, err))?;
         Ok(Self {
             listener,
-            auth: Auth::new(db, settings.into()),
+            auth: Auth::new(db, settings.into()).with_password_checks(settings),
             mailer,
             settings: settings.clone(),
         })

@@ -3,6 +3,7 @@
 //! The command line, the HTTP API and a program that embeds this library all go through [`Auth`]. It
 //! speaks to [`crate::db`] and knows neither HTTP nor SQL.
 
+mod breached;
 mod credentials;
 mod email;
 mod email_verification;
@@ -41,6 +42,7 @@ pub use token::{Token, TokenKind};
 use tokio::sync::Notify;
 pub use users::{ChangePasswordError, DeleteUserError};
 
+use breached::PasswordChecks;
 use hashing::HashingThreads;
 use last_seen::LastSeen;
 
@@ -136,6 +138,7 @@ pub struct Auth {
     hashing: Arc<HashingThreads>,
     last_seen: LastSeen,
     posted: Arc<Notify>,
+    password_checks: PasswordChecks,
 }
 
 impl Auth {
@@ -152,6 +155,20 @@ impl Auth {
             hashing: Arc::new(HashingThreads::start(policy.hashing_lanes)),
             last_seen: LastSeen::default(),
             posted: Arc::new(Notify::new()),
+            password_checks: PasswordChecks::default(),
+        }
+    }
+
+    /// Holds new passwords also against what the settings name: the words of the host of the public URL, and the service that
+    /// knows passwords from breaches.
+    ///
+    /// # Panics
+    /// When the system can't make a client for HTTP.
+    #[must_use]
+    pub fn with_password_checks(self, settings: &Settings) -> Auth {
+        Auth {
+            password_checks: settings.into(),
+            ..self
         }
     }
 

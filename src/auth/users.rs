@@ -144,15 +144,14 @@ impl Auth {
         current_password: &str,
         new_password: &str,
     ) -> Result<PasswordHash, ChangePasswordError> {
-        let current = Password::parse(current_password).ok();
         let new = Password::parse(new_password)?;
         let stored = stored_hash(user);
-        let cost = self.policy.bcrypt_cost;
-        if !password::verify(place, current.as_ref(), stored.as_ref(), cost).await? {
+        let matched = self.matches(place, current_password, stored.as_ref());
+        if matched.await?.is_none() {
             return Err(ChangePasswordError::WrongPassword);
         }
         let new = self.judge(place, new, &user.email).await??;
-        Ok(password::hash(place, &new, cost).await?)
+        Ok(password::hash(place, &new, self.policy.bcrypt_cost).await?)
     }
 
     /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.
