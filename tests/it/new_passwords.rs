@@ -79,7 +79,7 @@ async fn the_words_of_the_services_name_are_easy_to_guess(database: TestDatabase
         "bienvenue2026!",
         "Bienvenue2026!",
         "kaffeklub2026!",
-        "login.kaffeklub",
+        "login.kaffeklub.example",
     ] {
         let answer = app.register(ADA, password).await;
         answer.assert_problem(422, "weak-password");
