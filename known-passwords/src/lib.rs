@@ -44,6 +44,6 @@ pub fn is_known(password: &str) -> bool {
 #[must_use]
 pub fn key(password: &str) -> u64 {
     let digest: [u8; 32] = Sha256::digest(password.to_lowercase()).into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let beginning = digest.first_chunk().expect("a digest has 32 bytes");
+    u64::from_le_bytes(*beginning)
 }
