@@ -43,7 +43,10 @@ pub fn is_known(password: &str) -> bool {
 /// What the filter has of a password: the beginning of the SHA-256 digest of its small letters.
 #[must_use]
 pub fn key(password: &str) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(password.to_lowercase()).into();
-    let beginning = digest.first_chunk().expect("a digest has 32 bytes");
-    u64::from_le_bytes(*beginning)
+    let digest = Sha256::digest(password.to_lowercase());
+    let mut beginning = [0; 8];
+    for (to, from) in beginning.iter_mut().zip(digest) {
+        *to = from;
+    }
+    u64::from_le_bytes(beginning)
 }
