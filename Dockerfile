@@ -4,18 +4,20 @@ WORKDIR /bienvenue
 COPY Cargo.toml Cargo.lock ./
 COPY bcrypt-lanes/Cargo.toml bcrypt-lanes/
 COPY entity/Cargo.toml entity/
+COPY known-passwords/Cargo.toml known-passwords/
 COPY migration/Cargo.toml migration/
 # Empty packages, in the place of those that come below.
-RUN mkdir -p src bcrypt-lanes/src entity/src migration/src tests/it benches/figures \
- && touch src/lib.rs bcrypt-lanes/src/lib.rs entity/src/lib.rs migration/src/lib.rs \
+RUN mkdir -p src bcrypt-lanes/src entity/src known-passwords/src migration/src tests/it benches/figures \
+ && touch src/lib.rs bcrypt-lanes/src/lib.rs entity/src/lib.rs known-passwords/src/lib.rs migration/src/lib.rs \
  && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/figures/main.rs \
  && cargo build --release --locked
 COPY bcrypt-lanes bcrypt-lanes
 COPY entity entity
+COPY known-passwords known-passwords
 COPY migration migration
 COPY src src
 # Newer than what was built of the empty ones.
-RUN touch src/lib.rs src/main.rs bcrypt-lanes/src/lib.rs entity/src/lib.rs migration/src/lib.rs \
+RUN touch src/lib.rs src/main.rs bcrypt-lanes/src/lib.rs entity/src/lib.rs known-passwords/src/lib.rs migration/src/lib.rs \
  && cargo build --release --locked
 
 FROM debian:12.12-slim

@@ -83,7 +83,7 @@ impl App {
         };
         Ok(Self {
             listener,
-            auth,
+            auth: auth.with_password_checks(settings),
             mailer,
             settings: settings.clone(),
         })

@@ -371,6 +371,13 @@ pub struct PasswordSettings {
         value_parser = RangedU64ValueParser::<u8>::new().range(0..=4)
     )]
     pub min_score: u8,
+    /// A service that knows passwords from breaches, by the range protocol of Have I Been Pwned; none: the list in the program alone
+    #[arg(
+        id = "BIENVENUE_BREACHED_PASSWORDS_URL",
+        long = "breached-passwords-url",
+        env = "BIENVENUE_BREACHED_PASSWORDS_URL"
+    )]
+    pub breached_url: Option<Url>,
 }
 
 /// How long a sign-in lasts.
@@ -755,6 +762,20 @@ impl Settings {
                         .to_owned(),
                 );
             }
+        }
+        let is_service = |url: &Url| {
+            (url.scheme() == "https" || url.scheme() == "http" && is_loopback(url))
+                && url.has_host()
+                && (url.username().is_empty() && url.password().is_none())
+                && (url.query().is_none() && url.fragment().is_none())
+        };
+        if !self.password.breached_url.as_ref().is_none_or(is_service) {
+            return fail(
+                "BIENVENUE_BREACHED_PASSWORDS_URL",
+                "must be an https address to which five digits can be appended, as \
+                 https://api.pwnedpasswords.com/range/ is; plain http is for localhost alone"
+                    .to_owned(),
+            );
         }
         if !self.throttle.is_on() && !self.is_local() {
             return fail(

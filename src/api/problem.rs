@@ -115,7 +115,7 @@ problem_types! {
         "Check the address. `detail` says what is wrong with it.";
     WEAK_PASSWORD: "weak-password", UNPROCESSABLE_ENTITY,
         "This password is not good enough",
-        "The password is too short, or among the first that somebody would guess.",
+        "The password is too short, among the first that somebody would guess, or known from a breach.",
         "Choose a longer one, for instance a few words that don't belong together. `detail` says what is wrong \
          with it, in words for whoever chose it.";
     INVALID_PASSWORD: "invalid-password", UNPROCESSABLE_ENTITY,

@@ -16,6 +16,15 @@ pub(super) struct Verdict {
     pub(super) rehashed: Option<PasswordHash>,
 }
 
+/// The form of a password of which there is a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The one that new passwords are hashed in.
+    Nfkc,
+    /// As it was typed, in a hash from before or from elsewhere.
+    Typed,
+}
+
 /// Somebody who gave the right password, and whose row the transaction holds on to.
 pub(super) struct Confirmed {
     pub(super) tx: Transaction,
@@ -95,6 +104,20 @@ impl Auth {
         }
     }
 
+    /// A place in the queue for comparing a password with a hash.
+    fn place(
+        &self,
+        password: &str,
+        stored: Option<&StoredHash>,
+        network: &str,
+    ) -> Result<Place<'_>, HashingError> {
+        let cost = self.policy.bcrypt_cost;
+        let cost = stored.map_or(cost, |stored| stored.cost().max(cost));
+        // Two hashes are as much as one of the next cost.
+        let has_two_forms = Password::parse_as_typed(password).is_some();
+        self.hashing.place(cost + u32::from(has_two_forms), network)
+    }
+
     /// Compares a password with a user's, and holds on to the user if it is right. Nothing, if it is wrong, or if it is not
     /// the user's any more when that is known.
     async fn confirm(
@@ -137,33 +160,63 @@ impl Auth {
         address: &str,
     ) -> Result<Result<Password, WeakPassword>, HashingError> {
         let (policy, address) = (self.policy, address.to_owned());
+        let checks = self.password_checks.clone();
         let judge = move || {
-            let verdict = password.check_guessability(policy, &address);
+            let verdict = password.check_guessability(policy, &address, checks.words());
             verdict.map(|()| password)
         };
-        place.check(judge).await
+        Ok(match place.check(judge).await? {
+            Ok(password) => {
+                let verdict = self.password_checks.check_unknown(&password).await;
+                verdict.map(|()| password)
+            }
+            refused => refused,
+        })
     }
 
-    /// Compares a password with a hash. A refusal takes the time of one hash, whatever either was, and if there is none.
+    /// Compares a password with a hash. A refusal takes the time of one hash, whatever either was, and if there is none; of two
+    /// where the password was typed in another form than NFKC.
     async fn verify(
         &self,
         password: &str,
         stored: Option<StoredHash>,
         client: &Client,
     ) -> Result<Verdict, HashingError> {
-        let password = Password::parse(password).ok();
+        let place = self.place(password, stored.as_ref(), &client.network())?;
+        let matched = self.matches(&place, password, stored.as_ref()).await?;
         let cost = self.policy.bcrypt_cost;
-        let highest = stored
-            .as_ref()
-            .map_or(cost, |stored| stored.cost().max(cost));
-        let place = self.hashing.place(highest, &client.network())?;
-        let is_right = password::verify(&place, password.as_ref(), stored.as_ref(), cost).await?;
-        let is_current = stored.is_some_and(|stored| stored.is_current(cost));
-        let rehashed = match password.filter(|_| is_right && !is_current) {
-            Some(password) => Some(password::hash(&place, &password, cost).await?),
-            None => None,
+        let is_current =
+            matched == Some(Form::Nfkc) && stored.is_some_and(|stored| stored.is_current(cost));
+        // As it was typed, it may be too long in the other form: then its hash stays.
+        let rehashed = match Password::parse(password).ok() {
+            Some(password) if matched.is_some() && !is_current => {
+                Some(password::hash(&place, &password, cost).await?)
+            }
+            _ => None,
         };
-        Ok(Verdict { is_right, rehashed })
+        Ok(Verdict {
+            is_right: matched.is_some(),
+            rehashed,
+        })
+    }
+
+    /// In which of its forms a password is that of a hash, if it is. How much work a refusal is depends on what was typed alone.
+    pub(super) async fn matches(
+        &self,
+        place: &Place<'_>,
+        password: &str,
+        stored: Option<&StoredHash>,
+    ) -> Result<Option<Form>, HashingError> {
+        let cost = self.policy.bcrypt_cost;
+        let normalised = Password::parse(password).ok();
+        if password::verify(place, normalised.as_ref(), stored, cost).await? {
+            return Ok(Some(Form::Nfkc));
+        }
+        let Some(typed) = Password::parse_as_typed(password) else {
+            return Ok(None);
+        };
+        let is_right = password::verify(place, Some(&typed), stored, cost).await?;
+        Ok(is_right.then_some(Form::Typed))
     }
 }
 

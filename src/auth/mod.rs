@@ -3,6 +3,7 @@
 //! The command line, the HTTP API and a program that embeds this library all go through [`Auth`]. It
 //! speaks to [`crate::db`] and knows neither HTTP nor SQL.
 
+mod breached;
 mod client;
 mod credentials;
 mod email;
@@ -46,6 +47,7 @@ pub use token::{Token, TokenKind};
 use tokio::sync::Notify;
 pub use users::{ChangePasswordError, FreshSessionError};
 
+use breached::PasswordChecks;
 use hashing::HashingThreads;
 use last_seen::LastSeen;
 use throttle::Throttle;
@@ -147,6 +149,7 @@ pub struct Auth {
     last_seen: LastSeen,
     posted: Arc<Notify>,
     throttle: Throttle,
+    password_checks: PasswordChecks,
 }
 
 impl Auth {
@@ -168,6 +171,20 @@ impl Auth {
             )),
             last_seen: LastSeen::default(),
             posted: Arc::new(Notify::new()),
+            password_checks: PasswordChecks::default(),
+        }
+    }
+
+    /// Holds new passwords also against what the settings name: the words of the host of the public URL, and the service that
+    /// knows passwords from breaches.
+    ///
+    /// # Panics
+    /// When the system can't make a client for HTTP.
+    #[must_use]
+    pub fn with_password_checks(self, settings: &Settings) -> Auth {
+        Auth {
+            password_checks: settings.into(),
+            ..self
         }
     }
 

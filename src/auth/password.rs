@@ -12,6 +12,7 @@ use base64::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use unicode_normalization::{UnicodeNormalization as _, is_nfkc};
 use zeroize::{Zeroize as _, Zeroizing};
 use zxcvbn::zxcvbn;
 
@@ -22,6 +23,10 @@ use super::{
 
 /// The longest password, in bytes: long for a person, short for a hash function.
 const LONGEST: usize = 1024;
+
+/// The longest text that is read as a password, in bytes. Its Unicode form NFKC can be shorter: decomposed Hangul is three times
+/// as long as composed.
+const LONGEST_TYPED: usize = 4 * LONGEST;
 
 /// How much of a password is judged, in characters. What is hard to guess so far is hard to guess; and
 /// there are passwords for which zxcvbn takes seconds when it looks at the 100 that it would.
@@ -44,7 +49,7 @@ const DIGEST_LENGTH: usize = 31;
 /// The highest cost of a hash that is verified: at 15 it takes 2.5 s, and each step up doubles that.
 const HIGHEST_COST: u32 = 15;
 
-/// A text that can be some account's password. Not printed, and wiped from memory after use.
+/// A text that can be some account's password, in the Unicode form NFKC if it is a new one. Not printed, and wiped from memory after use.
 pub(crate) struct Password(Zeroizing<String>);
 
 /// Why a text can be nobody's password, or can't be hashed.
@@ -70,19 +75,48 @@ pub enum WeakPassword {
     /// Among the first that an attacker would try.
     #[error("The password is too easy to guess. {0}")]
     Guessable(String),
+    /// Known from a breach.
+    #[error(
+        "This password is among those that became known in a breach, and attackers try these first. \
+         Choose one that you use nowhere else, or add another word or two."
+    )]
+    Breached,
 }
 
 impl Password {
+    /// Reads a password and brings it into the form NFKC, in which it is the same whatever keyboard and system it is typed on.
+    /// Source: NIST SP 800-63B-4, section 3.1.1.2.
+    ///
     /// # Errors
     /// [`PasswordError::TooLong`] and [`PasswordError::Nul`].
     pub(crate) fn parse(text: &str) -> Result<Self, PasswordError> {
-        if text.len() > LONGEST {
+        if text.len() > LONGEST_TYPED {
             return Err(PasswordError::TooLong);
         }
         if text.contains('\0') {
             return Err(PasswordError::Nul);
         }
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        // With room for all of it, nothing is moved and left behind in memory.
+        let mut password = Zeroizing::new(String::with_capacity(LONGEST + char::MAX_LEN_UTF8));
+        for letter in text.nfkc() {
+            password.push(letter);
+            if password.len() > LONGEST {
+                return Err(PasswordError::TooLong);
+            }
+        }
+        Ok(Self(password))
+    }
+
+    /// A password as it was typed, where that is not its form NFKC and can have been some account's: there are hashes from before
+    /// passwords were brought into this form, and from other programs.
+    pub(crate) fn parse_as_typed(text: &str) -> Option<Self> {
+        let is_other = text.len() <= LONGEST && !text.contains('\0') && !is_nfkc(text);
+        is_other.then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The text itself.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether it is long enough.
@@ -93,20 +127,23 @@ impl Password {
         Ok(())
     }
 
-    /// Whether it is hard enough to guess for someone who knows the address. Usually this takes a
+    /// Whether it is hard enough to guess for someone who knows the address and the words of the service's name. Usually this takes a
     /// millisecond, but there are passwords for which it takes a quarter of a second, as long as a hash:
     /// work for hashing threads.
     pub(crate) fn check_guessability(
         &self,
         policy: Policy,
         address: &str,
+        service: &[String],
     ) -> Result<(), WeakPassword> {
         if policy.password_min_score == 0 {
             return Ok(());
         }
         // The address, its two halves, and the words in it.
         let words = address.split(|c: char| !c.is_ascii_alphanumeric());
-        let context: Vec<&str> = address.split('@').chain(words).chain([address]).collect();
+        let service = service.iter().map(String::as_str);
+        let context = address.split('@').chain(words).chain([address]);
+        let context: Vec<&str> = context.chain(service).collect();
         let judged = self.0.char_indices().nth(JUDGED).map(|(end, _)| end);
         let judged = judged.and_then(|end| self.0.get(..end)).unwrap_or(&self.0);
         let estimate = zxcvbn(judged, &context);
@@ -155,7 +192,7 @@ impl fmt::Debug for PasswordHash {
 
 /// Hashes a password with bcrypt and a new random salt, at 2 to the power of `cost` rounds.
 ///
-/// Nothing is cut: a password of up to 72 bytes becomes a plain `$2b$` hash; of a longer one, which
+/// The password is hashed in the Unicode form NFKC. Nothing is cut: a password of up to 72 bytes becomes a plain `$2b$` hash; of a longer one, which
 /// bcrypt would see the beginning of, the HMAC is hashed, in passlib's `$bcrypt-sha256$` format.
 ///
 /// It takes a third of a second at cost 12: keep it off threads that others wait for.

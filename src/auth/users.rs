@@ -171,13 +171,13 @@ impl Auth {
         current_password: &str,
         new_password: &str,
     ) -> Result<PasswordHash, ChangePasswordError> {
-        let current = Password::parse(current_password).ok();
         let new = Password::parse(new_password)?;
         let stored = stored_hash(user);
+        // Two hashes are as much as one of the next cost.
         let cost = self.policy.bcrypt_cost;
-        // Two hashes: as much as one of the next cost.
         let place = self.hashing.place(cost + 1, network)?;
-        if !password::verify(&place, current.as_ref(), stored.as_ref(), cost).await? {
+        let matched = self.matches(&place, current_password, stored.as_ref());
+        if matched.await?.is_none() {
             return Err(ChangePasswordError::WrongPassword);
         }
         let new = self.judge(&place, new, &user.email).await??;
