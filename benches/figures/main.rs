@@ -40,7 +40,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 15] = [
+const FIGURES: [Figure; 16] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -53,6 +53,7 @@ const FIGURES: [Figure; 15] = [
     ("storm-throttled", overload::storm_throttled),
     ("slow-clients", overload::slow_clients),
     ("secrecy", secrecy::secrecy),
+    ("letters", secrecy::letters),
     ("lanes", hashing::lanes),
     ("sign-ins", hashing::sign_ins),
     ("long-life", long_life::long_life),

@@ -17,6 +17,7 @@ mod m20261125_000001_add_last_signed_in_at;
 mod m20261125_000002_create_known_clients;
 mod m20261125_000003_create_registrations;
 mod m20261125_000004_create_throttles;
+mod m20261126_000001_add_refusals;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000002_create_known_clients::Migration),
             Box::new(m20261125_000003_create_registrations::Migration),
             Box::new(m20261125_000004_create_throttles::Migration),
+            Box::new(m20261126_000001_add_refusals::Migration),
         ]
     }
 }
