@@ -333,8 +333,8 @@ pub struct SessionSettings {
 /// How letters are sent, and what is in them.
 #[derive(Args, Clone, Debug)]
 pub struct MailSettings {
-    /// The server that takes letters: smtps://, smtp:// (with STARTTLS), or smtp://…?tls=none (readable by those on the way);
-    /// none: they are written to files
+    /// The server that takes letters: smtps://, or smtp:// (with STARTTLS, or with none after ?tls=none); none: they are
+    /// written to files
     #[arg(
         id = "BIENVENUE_SMTP_URL",
         long = "smtp-url",

@@ -236,7 +236,8 @@ fn converse(stream: TcpStream, arrived: &mpsc::Sender<(String, Instant)>) -> Res
             is_letter = true;
             answer = "354 go on";
         } else if let Some((_, rest)) = line.split_once("RCPT TO:<") {
-            recipient = rest.split('>').next().unwrap_or_default().to_owned();
+            let address = rest.split('>').next().unwrap_or_default();
+            address.clone_into(&mut recipient);
         }
     }
 }

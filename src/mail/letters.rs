@@ -197,9 +197,10 @@ pub(super) fn sender(from: &Mailbox) -> Result<Mailbox, String> {
         return Err("can have letters of ASCII alone before the @".to_owned());
     }
     let form = "must be an address, as no-reply@example.com is";
-    let domain = match domain.is_ascii() {
-        true => domain.to_owned(),
-        false => idna::domain_to_ascii(domain).map_err(|err| format!("{form}: {err}"))?,
+    let domain = if domain.is_ascii() {
+        domain.to_owned()
+    } else {
+        idna::domain_to_ascii(domain).map_err(|err| format!("{form}: {err}"))?
     };
     let address = Address::new(local_part, domain).map_err(|err| format!("{form}: {err}"))?;
     Ok(Mailbox::new(from.name.clone(), address))
