@@ -112,7 +112,7 @@ impl App {
             .around(async |endpoint, request| db::limited(endpoint.call(request)).await);
         let stop = stop.shared();
         let serve = server::serve(self.listener, endpoint, &self.settings, stop.clone());
-        let deliver = mail::deliver(&self.auth, &self.mailer, stop);
+        let deliver = mail::deliver(&self.auth, self.mailer, stop);
         tokio::select! {
             _ = async { tokio::join!(serve, deliver) } => {}
             () = sweep(&self.auth) => {}

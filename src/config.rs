@@ -406,7 +406,8 @@ pub struct SessionSettings {
 /// How letters are sent, and what is in them.
 #[derive(Args, Clone, Debug)]
 pub struct MailSettings {
-    /// The server that takes letters: smtp:// (with STARTTLS) or smtps://; none: they are written to files
+    /// The server that takes letters: smtps://, or smtp:// (with STARTTLS, or with none after ?tls=none); none: they are
+    /// written to files
     #[arg(
         id = "BIENVENUE_SMTP_URL",
         long = "smtp-url",
@@ -414,6 +415,16 @@ pub struct MailSettings {
         hide_env_values = true
     )]
     pub smtp_url: Option<SmtpUrl>,
+    /// A file of certificates (PEM) of your own authority, by which the mail server's is believed beside the system's
+    #[arg(id = "BIENVENUE_SMTP_CA", long = "smtp-ca", env = "BIENVENUE_SMTP_CA")]
+    pub smtp_ca: Option<PathBuf>,
+    /// The full name or the address that the mail server is greeted with; none: the host of the public URL
+    #[arg(
+        id = "BIENVENUE_SMTP_HELLO",
+        long = "smtp-hello",
+        env = "BIENVENUE_SMTP_HELLO"
+    )]
+    pub smtp_hello: Option<String>,
     /// The folder for letters where there is no server; it is made when the first is written
     #[arg(
         id = "BIENVENUE_MAIL_DIR",

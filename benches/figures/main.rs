@@ -41,7 +41,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 17] = [
+const FIGURES: [Figure; 18] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -58,6 +58,7 @@ const FIGURES: [Figure; 17] = [
     ("slow-bodies", overload::slow_bodies),
     ("large-bodies", overload::large_bodies),
     ("secrecy", secrecy::secrecy),
+    ("letters", secrecy::letters),
     ("lanes", hashing::lanes),
     ("sign-ins", hashing::sign_ins),
     ("long-life", long_life::long_life),

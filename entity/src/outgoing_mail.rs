@@ -27,6 +27,8 @@ pub struct Model {
     pub due_at: DateTimeUtc,
     /// How often it was tried.
     pub attempts: i32,
+    /// How often the server refused it for good.
+    pub refusals: i32,
     /// What went wrong the last time.
     pub last_error: Option<String>,
     /// When it was sent, or given up; null before.

@@ -20,6 +20,7 @@ mod m20261125_000004_create_throttles;
 mod m20261125_000005_create_sealing_keys;
 mod m20261125_000006_create_one_time_tokens;
 mod m20261125_000007_index_unverified_users;
+mod m20261126_000001_add_refusals;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000005_create_sealing_keys::Migration),
             Box::new(m20261125_000006_create_one_time_tokens::Migration),
             Box::new(m20261125_000007_index_unverified_users::Migration),
+            Box::new(m20261126_000001_add_refusals::Migration),
         ]
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Auth, Client, DbError, Token, TokenKind,
     throttle::{Allowance, LONGEST_PROLONGATION},
 };
-use crate::db::{Transaction, Value};
+use crate::db::Transaction;
 
 /// How long a worker has a letter for itself. Longer than sending one may take.
 const LEASE: TimeDelta = TimeDelta::minutes(1);
@@ -25,10 +25,14 @@ const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// How long sending a letter is tried.
 const PATIENCE: TimeDelta = TimeDelta::days(3);
 
-/// How often a letter is tried promptly, a quarter of an hour long, that the server says it will never take; and how long the
-/// pauses are then.
-const PROMPT_TRIES: i32 = 20;
-const PAUSE_AFTER_REFUSALS: TimeDelta = TimeDelta::hours(1);
+/// The pauses after each time that the server refuses a letter for good; after the last refusal it is given up. They are longer
+/// together than it takes to find and mend a relay that is set up wrongly.
+const PAUSES_AFTER_REFUSALS: [TimeDelta; 4] = [
+    TimeDelta::minutes(1),
+    TimeDelta::minutes(10),
+    TimeDelta::hours(1),
+    TimeDelta::hours(3),
+];
 
 /// How much is kept of what went wrong, in characters.
 const LONGEST_ERROR: usize = 500;
@@ -187,6 +191,14 @@ pub struct DueLetter {
     kind: LetterKind,
 }
 
+impl DueLetter {
+    /// Which letter it is.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.mail.id
+    }
+}
+
 impl Auth {
     /// Writes down, in a transaction, that a letter is to be sent.
     pub(super) async fn post(tx: &Transaction, letter: NewLetter<'_>) -> Result<(), DbError> {
@@ -202,6 +214,7 @@ impl Auth {
             created_at: now,
             due_at: now,
             attempts: 0,
+            refusals: 0,
             last_error: None,
             finished_at: None,
         })
@@ -234,14 +247,14 @@ impl Auth {
         self.posted.notified().await;
     }
 
-    /// Takes the letter that is due the longest, if one is.
+    /// Takes the letter that is due the longest, if one is, but for those that the caller has still under way.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn due_letter(&self) -> Result<Option<DueLetter>, DbError> {
+    pub async fn due_letter(&self, under_way: &[Uuid]) -> Result<Option<DueLetter>, DbError> {
         // One of a kind that is not known is a newer version's, which will take it.
         let kinds = LetterKind::ALL.map(LetterKind::as_str);
-        let mail = match self.db.take_due_mail(&kinds, LEASE).await {
+        let mail = match self.db.take_due_mail(&kinds, under_way, LEASE).await {
             Ok(mail) => mail,
             Err(DbError::NoResultFound) => return Ok(None),
             Err(err) => return Err(err),
@@ -258,7 +271,7 @@ impl Auth {
     pub async fn write_letter(&self, due: &DueLetter) -> Result<Option<Letter>, DbError> {
         let mail = &due.mail;
         let (kind, token) = match due.kind {
-            LetterKind::PasswordReset => match self.reset_token_for(&mail.recipient).await? {
+            LetterKind::PasswordReset => match self.reset_token_for(mail).await? {
                 Some(token) => (due.kind, Some(token)),
                 None => return Ok(None),
             },
@@ -310,33 +323,34 @@ impl Auth {
         Ok((due.kind, Some(token)))
     }
 
-    /// A new reset token for the account with this address, if there is one.
-    async fn reset_token_for(&self, address: &str) -> Result<Option<(Token, Duration)>, DbError> {
+    /// A new reset token for the account with the address that a letter goes to, if there is one. The same questions are asked
+    /// and a row is written in either case, so that nothing else waits longer in one of them.
+    async fn reset_token_for(
+        &self,
+        mail: &outgoing_mail::Model,
+    ) -> Result<Option<(Token, Duration)>, DbError> {
+        let token = Token::generate(TokenKind::PasswordReset);
+        let digest = token.digest();
+        let lifetime = self.policy.reset_token_lifetime;
+        let now = self.db.clock().now();
         let tx = self.db.begin().await?;
-        let user = match tx.find_user_by([("email", address)]).await {
-            Ok(user) => user,
-            Err(DbError::NoResultFound) => return Ok(None),
+        let set = tx.set_reset_token(
+            &mail.recipient,
+            digest.as_str(),
+            now + super::time_delta(lifetime),
+        );
+        let has_account = match set.await {
+            Ok(()) => true,
+            Err(DbError::NoResultFound) => false,
             Err(err) => return Err(err),
         };
-        match tx.lock_user(user.id).await {
-            Ok(locked) if locked.email == address => {}
-            // It was closed, or given another address, at this very moment.
-            Ok(_) | Err(DbError::NoResultFound) => return Ok(None),
+        match tx.keep_mail(mail, now + LEASE).await {
+            Ok(()) => tx.commit().await?,
+            // Somebody else has the letter by now, and makes the token.
+            Err(DbError::NoResultFound) => return Ok(None),
             Err(err) => return Err(err),
         }
-        let token = Token::generate(TokenKind::PasswordReset);
-        let lifetime = self.policy.reset_token_lifetime;
-        let expires_at = self.db.clock().now() + super::time_delta(lifetime);
-        tx.update_user(
-            user.id,
-            [
-                ("reset_token", Value::from(token.digest().as_str())),
-                ("reset_token_expires_at", expires_at.into()),
-            ],
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(Some((token, lifetime)))
+        Ok(has_account.then_some((token, lifetime)))
     }
 
     /// A new token for the verification or the registration that a letter is about, if that is waited for still.
@@ -379,9 +393,9 @@ impl Auth {
         self.db.finish_mail(&due.mail, None).await
     }
 
-    /// Notes that a letter could not be sent. It is tried again, after 1 s, 2 s, 4 s and so on, a minute at most; for three
-    /// days. Where the server goes on to say that it will never take it, it is asked once an hour: it may be that the server is
-    /// not in order, and it may be that there is no such mailbox.
+    /// Notes that a letter could not be sent. It is tried again after 1 s, 2 s, 4 s and so on, a minute at most, for three
+    /// days. A letter that the server refuses for good is tried five times in a little over four hours: it may be that the
+    /// server is not in order, and it may be that there is no such mailbox.
     ///
     /// # Errors
     /// [`DbError`].
@@ -395,18 +409,24 @@ impl Auth {
         // A server can say anything, and PostgreSQL's text has no NUL.
         let letters = error.chars().filter(|letter| *letter != '\0');
         let error = &*letters.take(LONGEST_ERROR).collect::<String>();
-        if mail.created_at + PATIENCE < now {
+        let refusals = mail.refusals + i32::from(is_refusal);
+        let pause = if mail.created_at + PATIENCE < now {
+            None
+        } else if is_refusal {
+            let refused_before = usize::try_from(mail.refusals).unwrap_or(0);
+            PAUSES_AFTER_REFUSALS.get(refused_before).copied()
+        } else {
+            let doublings = u32::try_from(mail.attempts - 1).unwrap_or(0).min(6);
+            Some((TimeDelta::seconds(1) * (1 << doublings)).min(LONGEST_PAUSE))
+        };
+        let Some(pause) = pause else {
             tracing::error!(id = %mail.id, kind = mail.kind, error, "a letter is given up");
             return self.db.finish_mail(mail, Some(error)).await;
-        }
-        tracing::warn!(id = %mail.id, kind = mail.kind, error, "a letter was not sent");
-        let doublings = u32::try_from(mail.attempts - 1).unwrap_or(0).min(6);
-        let pause = if is_refusal && mail.attempts > PROMPT_TRIES {
-            PAUSE_AFTER_REFUSALS
-        } else {
-            (TimeDelta::seconds(1) * (1 << doublings)).min(LONGEST_PAUSE)
         };
-        self.db.postpone_mail(mail, now + pause, error).await
+        tracing::warn!(id = %mail.id, kind = mail.kind, error, "a letter was not sent");
+        self.db
+            .postpone_mail(mail, now + pause, refusals, error)
+            .await
     }
 
     /// Deletes some of the letters that were sent or given up two days ago, and of what waits for an answer to one that nobody

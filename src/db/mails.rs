@@ -5,7 +5,7 @@ use entity::{outgoing_mail, user};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
-    prelude::Expr,
+    prelude::{Expr, Uuid},
     sea_query::{LockBehavior, LockType, SelectStatement, SimpleExpr},
 };
 
@@ -23,11 +23,16 @@ impl<C: ConnectionTrait> DB<C> {
     }
 
     /// Finds the letter of one of these kinds that is due the longest, and that nobody else is looking at.
-    async fn find_due_mail(&self, kinds: &[&str]) -> Result<outgoing_mail::Model, DbError> {
+    async fn find_due_mail(
+        &self,
+        kinds: &[&str],
+        except: &[Uuid],
+    ) -> Result<outgoing_mail::Model, DbError> {
         let mail = outgoing_mail::Entity::find()
             .filter(outgoing_mail::Column::FinishedAt.is_null())
             .filter(outgoing_mail::Column::DueAt.lte(self.clock.now()))
             .filter(outgoing_mail::Column::Kind.is_in(kinds.iter().copied()))
+            .filter(outgoing_mail::Column::Id.is_not_in(except.iter().copied()))
             .order_by_asc(outgoing_mail::Column::DueAt)
             // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
@@ -36,7 +41,25 @@ impl<C: ConnectionTrait> DB<C> {
             .ok_or(DbError::NoResultFound)
     }
 
-    /// Notes that a letter could not be sent, and when to try again.
+    /// Keeps a letter that was taken for longer.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] when somebody else has taken it meanwhile.
+    pub async fn keep_mail(
+        &self,
+        mail: &outgoing_mail::Model,
+        due_at: DateTime<Utc>,
+    ) -> Result<(), DbError> {
+        let keeping = outgoing_mail::Entity::update_many()
+            .col_expr(outgoing_mail::Column::DueAt, due_at.into())
+            .filter(is_taken_so(mail));
+        match self.write(keeping.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a letter could not be sent, when to try again, and how often it has been refused for good.
     ///
     /// # Errors
     /// [`DbError`].
@@ -44,10 +67,12 @@ impl<C: ConnectionTrait> DB<C> {
         &self,
         mail: &outgoing_mail::Model,
         due_at: DateTime<Utc>,
+        refusals: i32,
         error: &str,
     ) -> Result<(), DbError> {
         let postponement = outgoing_mail::Entity::update_many()
             .col_expr(outgoing_mail::Column::DueAt, due_at.into())
+            .col_expr(outgoing_mail::Column::Refusals, refusals.into())
             .col_expr(outgoing_mail::Column::LastError, error.into())
             .filter(is_taken_so(mail));
         self.write(postponement.exec(&self.conn)).await?;
@@ -125,19 +150,20 @@ fn is_taken_so(mail: &outgoing_mail::Model) -> SimpleExpr {
 }
 
 impl DB {
-    /// Takes the letter of one of these kinds that is due the longest: for as long as `lease` nobody else will.
+    /// Takes the letter of one of these kinds that is due the longest, but for some: for as long as `lease` nobody else will.
     ///
     /// # Errors
     /// [`DbError::NoResultFound`] when none is due.
     pub async fn take_due_mail(
         &self,
         kinds: &[&str],
+        except: &[Uuid],
         lease: TimeDelta,
     ) -> Result<outgoing_mail::Model, DbError> {
         // Most of the time there is none, and then no lock is taken to find that out.
-        self.find_due_mail(kinds).await?;
+        self.find_due_mail(kinds, except).await?;
         let tx = self.begin().await?;
-        let mut mail = tx.find_due_mail(kinds).await?;
+        let mut mail = tx.find_due_mail(kinds, except).await?;
         mail.attempts += 1;
         mail.due_at = self.clock.now() + lease;
         let taking = outgoing_mail::Entity::update_many()

@@ -120,6 +120,27 @@ impl<C: ConnectionTrait> DB<C> {
         users.pop().ok_or(DbError::NoResultFound)
     }
 
+    /// Gives the user with this address a reset token, in the place of the one that there may be.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] when nobody has this address.
+    pub async fn set_reset_token(
+        &self,
+        email: &str,
+        token_digest: &str,
+        expires_at: ChronoDateTimeUtc,
+    ) -> Result<(), DbError> {
+        let change = user::Entity::update_many()
+            .col_expr(user::Column::ResetToken, token_digest.into())
+            .col_expr(user::Column::ResetTokenExpiresAt, expires_at.into())
+            .col_expr(user::Column::UpdatedAt, self.clock.now().into())
+            .filter(user::Column::Email.eq(email));
+        match self.write(change.exec(&self.conn)).await?.rows_affected {
+            0 => Err(DbError::NoResultFound),
+            _ => Ok(()),
+        }
+    }
+
     /// Forgets some of the reset tokens that expired before a time, and says whether there may be more.
     ///
     /// # Errors

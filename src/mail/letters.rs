@@ -92,7 +92,7 @@ struct Values {
 
 impl Letters {
     /// Reads the templates: ours, and in their place those of the same names in the operator's folder.
-    pub(super) fn open(settings: &Settings) -> Result<Self, LettersError> {
+    pub(super) fn open(settings: &Settings, from: Mailbox) -> Result<Self, LettersError> {
         let mut templates = Environment::new();
         // A text is no HTML, and a name that is not known is a slip.
         templates.set_auto_escape_callback(|name| match name {
@@ -113,7 +113,7 @@ impl Letters {
         };
         let letters = Self {
             templates,
-            from: settings.mail.from.clone(),
+            from,
             reset_url: page(&settings.mail.reset_url, "/reset-password"),
             verify_url: page(&settings.mail.verify_url, "/verify-email"),
             // Always our own page: a frontend that does not know it yet is not to keep the owner from the account.
@@ -189,8 +189,27 @@ impl Letters {
         let link = &values.link;
         let values = context! { subject, paragraphs, link, language };
         let html = self.templates.get_template(LAYOUT)?.render(values)?;
+        // MiniJinja escapes slashes too, which do no harm, and by which some mail programs don't know a link.
+        let html = html.replace("&#x2f;", "/");
         Ok((subject.to_owned(), format!("{}\n", text.trim_end()), html))
     }
+}
+
+/// The sender, with the domain in its ASCII form, which every mail server takes. Says what is wrong with one that no server
+/// needs to take. Source: RFC 6531, 3.1.
+pub(super) fn sender(from: &Mailbox) -> Result<Mailbox, String> {
+    let (local_part, domain) = (from.email.user(), from.email.domain());
+    if !local_part.is_ascii() {
+        return Err("can have letters of ASCII alone before the @".to_owned());
+    }
+    let form = "must be an address, as no-reply@example.com is";
+    let domain = if domain.is_ascii() {
+        domain.to_owned()
+    } else {
+        idna::domain_to_ascii(domain).map_err(|err| format!("{form}: {err}"))?
+    };
+    let address = Address::new(local_part, domain).map_err(|err| format!("{form}: {err}"))?;
+    Ok(Mailbox::new(from.name.clone(), address))
 }
 
 /// A template of the operator's.

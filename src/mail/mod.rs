@@ -2,6 +2,7 @@
 //! none.
 
 mod letters;
+mod smtp;
 mod transport;
 mod worker;
 
@@ -40,15 +41,16 @@ impl Mailer {
     /// # Errors
     /// [`SettingsError`] for a server or a folder of templates that makes no sense.
     pub(crate) fn open(settings: &Settings, clock: &Clock) -> Result<Self, SettingsError> {
+        let from = letters::sender(&settings.mail.from).map_err(|reason| SettingsError {
+            variable: "BIENVENUE_MAIL_FROM",
+            reason,
+        })?;
         Ok(Self {
-            letters: Letters::open(settings).map_err(|err| SettingsError {
+            letters: Letters::open(settings, from).map_err(|err| SettingsError {
                 variable: "BIENVENUE_TEMPLATES",
                 reason: err.to_string(),
             })?,
-            transport: Transport::open(&settings.mail, clock).map_err(|reason| SettingsError {
-                variable: "BIENVENUE_SMTP_URL",
-                reason,
-            })?,
+            transport: Transport::open(settings, clock)?,
         })
     }
 

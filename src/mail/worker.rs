@@ -1,9 +1,25 @@
 //! Drains the outbox: takes letters that are due, sends them, and says how it went.
+//!
+//! A row can ask for a letter to somebody who has no account, and nobody may learn from the time of other letters whether
+//! it does. So several letters are under way at once, each in a seat; a row of which no letter comes has a seat too, for as
+//! long as a real letter would, and ends as that one did.
 
-use std::{error::Error, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use super::{Mailer, SendError};
+use tokio::task::{self, JoinError, JoinSet};
+use uuid::Uuid;
+
+use super::{Mailer, SendError, TransportError};
 use crate::auth::{Auth, DbError, DueLetter};
+
+/// How many letters a process has under way at once. As many are sent and not yet marked so at most, should it be killed,
+/// and as many come twice.
+const SEATS: usize = 10;
 
 /// How long the worker rests when nothing is due: another replica may have written something down, or a pause is over.
 const REST: Duration = Duration::from_secs(2);
@@ -14,74 +30,181 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is written down that a letter was sent, should the database not answer: else it would be sent again.
 const MARKS: u32 = 10;
 
-/// How long the letter that is being sent has to get out when the service is told to stop.
-const LAST_LETTER: Duration = Duration::from_secs(9);
+/// How long the letters under way have to get out when the service is told to stop.
+const LAST_LETTERS: Duration = Duration::from_secs(9);
+
+/// How many of the last letters are remembered.
+const REMEMBERED: usize = 16;
+
+/// How long a letter takes, as far as anybody knows before one was sent.
+const USUAL: Duration = Duration::from_millis(500);
 
 /// Sends letters, those of other replicas too, until `stop` is ready.
-///
-/// One after the other: then no more than one is sent and not yet marked so, should the process be killed, and no more than
-/// one comes twice.
-pub(crate) async fn deliver(auth: &Auth, mailer: &Mailer, stop: impl Future<Output = ()> + Clone) {
-    let last_letter = async {
+pub(crate) async fn deliver(auth: &Auth, mailer: Mailer, stop: impl Future<Output = ()> + Clone) {
+    let worker = Arc::new(Worker {
+        auth: auth.clone(),
+        mailer,
+        recent: Mutex::default(),
+    });
+    let last_letters = async {
         stop.clone().await;
-        tokio::time::sleep(LAST_LETTER).await;
+        tokio::time::sleep(LAST_LETTERS).await;
     };
     let deliver = async {
-        loop {
-            let is_stopped = tokio::time::timeout(Duration::ZERO, stop.clone()).await;
-            if is_stopped.is_ok() {
-                return;
-            }
-            match deliver_one(auth, mailer).await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(err) => {
-                    let error = &err as &dyn Error;
-                    tracing::warn!(error, "letters wait for the database");
-                }
-            }
-            // Each is a reason to look again.
-            tokio::select! {
-                () = stop.clone() => return,
-                () = auth.letter_posted() => {}
-                () = tokio::time::sleep(REST) => {}
-            }
-        }
+        let mut seats = Seats::default();
+        fill(&mut seats, &worker, stop.clone()).await;
+        while seats.tasks.join_next().await.is_some() {}
     };
     tokio::select! {
         () = deliver => {}
-        () = last_letter => tracing::warn!("a letter was cut off, and may be sent again"),
+        () = last_letters => tracing::warn!("letters were cut off, and may be sent again"),
     }
 }
 
-/// Sends a letter that is due, and says whether there was one.
-async fn deliver_one(auth: &Auth, mailer: &Mailer) -> Result<bool, DbError> {
-    let Some(due) = auth.due_letter().await? else {
-        return Ok(false);
-    };
-    let Some(letter) = auth.write_letter(&due).await? else {
-        mark(auth, &due).await?;
-        return Ok(true);
-    };
-    match mailer.send(&letter).await {
-        Ok(()) => mark(auth, &due).await?,
-        Err(err) => {
-            let is_refusal = matches!(&err, SendError::Transport(err) if err.is_refusal());
-            auth.letter_failed(&due, &chain(&err), is_refusal).await?;
+/// Gives each letter that is due a seat, until `stop` is ready.
+async fn fill(seats: &mut Seats, worker: &Arc<Worker>, stop: impl Future<Output = ()> + Clone) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.clone() => return,
+            () = seats.one_is_free() => {}
+        }
+        match worker.auth.due_letter(&seats.letters()).await {
+            Ok(Some(due)) => {
+                seats.take(due, worker);
+                continue;
+            }
+            Ok(None) => {}
+            Err(err) => waiting_for_database(&err),
+        }
+        // Each is a reason to look again.
+        tokio::select! {
+            () = stop.clone() => return,
+            () = worker.auth.letter_posted() => {}
+            () = tokio::time::sleep(REST) => {}
         }
     }
-    Ok(true)
 }
 
-/// Notes that nothing is left to do for a letter.
-async fn mark(auth: &Auth, due: &DueLetter) -> Result<(), DbError> {
-    for _ in 1..MARKS {
-        match auth.letter_done(due).await {
-            Err(err) if err.is_temporary() => tokio::time::sleep(PAUSE).await,
-            outcome => return outcome,
+/// The letters that are under way.
+#[derive(Default)]
+struct Seats {
+    tasks: JoinSet<()>,
+    letters: HashMap<task::Id, Uuid>,
+}
+
+impl Seats {
+    /// Waits until a seat is free.
+    async fn one_is_free(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.leave(ended);
+        }
+        if self.tasks.len() >= SEATS
+            && let Some(ended) = self.tasks.join_next_with_id().await
+        {
+            self.leave(ended);
         }
     }
-    auth.letter_done(due).await
+
+    fn leave(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let id = ended.map_or_else(|err| err.id(), |(id, ())| id);
+        self.letters.remove(&id);
+    }
+
+    fn take(&mut self, due: DueLetter, worker: &Arc<Worker>) {
+        let letter = due.id();
+        let task = self.tasks.spawn(Arc::clone(worker).deliver_one(due));
+        self.letters.insert(task.id(), letter);
+    }
+
+    /// The letters under way here, which are not taken again, should the clock leap.
+    fn letters(&self) -> Vec<Uuid> {
+        self.letters.values().copied().collect()
+    }
+}
+
+fn waiting_for_database(err: &DbError) {
+    let error = err as &dyn Error;
+    tracing::warn!(error, "letters wait for the database");
+}
+
+/// How it went with a letter.
+struct Course {
+    took: Duration,
+    /// Why the mail server takes no letters, where it takes none.
+    outage: Option<String>,
+}
+
+/// What sends letters.
+struct Worker {
+    auth: Auth,
+    mailer: Mailer,
+    /// How it went with the last letters.
+    recent: Mutex<VecDeque<Course>>,
+}
+
+impl Worker {
+    /// Deals with a row that is due.
+    async fn deliver_one(self: Arc<Self>, due: DueLetter) {
+        if let Err(err) = self.try_deliver(&due).await {
+            waiting_for_database(&err);
+        }
+    }
+
+    async fn try_deliver(&self, due: &DueLetter) -> Result<(), DbError> {
+        let begun = Instant::now();
+        let Some(letter) = self.auth.write_letter(due).await? else {
+            let course = self.likely_course();
+            tokio::time::sleep(course.took.saturating_sub(begun.elapsed())).await;
+            return match course.outage {
+                None => self.mark(due).await,
+                Some(error) => self.auth.letter_failed(due, &error, false).await,
+            };
+        };
+        let sent = self.mailer.send(&letter).await;
+        let took = begun.elapsed();
+        let is_refusal = matches!(&sent, Err(SendError::Transport(TransportError::Refused(_))));
+        let error = sent.err().map(|err| chain(&err));
+        self.remember(Course {
+            took,
+            outage: error.clone().filter(|_| !is_refusal),
+        });
+        match error {
+            None => self.mark(due).await,
+            Some(error) => self.auth.letter_failed(due, &error, is_refusal).await,
+        }
+    }
+
+    /// Notes that nothing is left to do for a letter.
+    async fn mark(&self, due: &DueLetter) -> Result<(), DbError> {
+        for _ in 1..MARKS {
+            match self.auth.letter_done(due).await {
+                Err(err) if err.is_temporary() => tokio::time::sleep(PAUSE).await,
+                outcome => return outcome,
+            }
+        }
+        self.auth.letter_done(due).await
+    }
+
+    fn remember(&self, course: Course) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.truncate(REMEMBERED - 1);
+        recent.push_front(course);
+    }
+
+    /// How it would go with a letter: it takes as long as one of the last ones, by chance, and ends as the last one.
+    fn likely_course(&self) -> Course {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chance = [0];
+        getrandom::fill(&mut chance).expect("the system has random numbers");
+        let [chance] = chance.map(usize::from);
+        let chosen = chance.checked_rem(recent.len());
+        let chosen = chosen.and_then(|chosen| recent.get(chosen));
+        Course {
+            took: chosen.map_or(USUAL, |course| course.took),
+            outage: recent.front().and_then(|last| last.outage.clone()),
+        }
+    }
 }
 
 /// An error and what caused it, in one line.

@@ -258,7 +258,7 @@ async fn a_file_named_env_sets_what_the_environment_leaves_open() {
 }
 
 /// All migrations there are, the oldest first.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     "m20261122_000001_create_users",
     "m20261122_000002_add_email_verified_at",
     "m20261122_000003_create_sessions",
@@ -272,6 +272,7 @@ const MIGRATIONS: [&str; 13] = [
     "m20261125_000005_create_sealing_keys",
     "m20261125_000006_create_one_time_tokens",
     "m20261125_000007_index_unverified_users",
+    "m20261126_000001_add_refusals",
 ];
 
 #[apply(on_both_databases)]

@@ -131,6 +131,8 @@ async fn wait_for(number: usize, mails: impl Fn() -> Vec<Mail>) -> Vec<Mail> {
 pub struct SmtpServer {
     pub port: u16,
     folder: TempDir,
+    /// `smtps` or `starttls`.
+    tls: Option<&'static str>,
     server: Option<Child>,
 }
 
@@ -147,16 +149,56 @@ impl SmtpServer {
         Self {
             port: listener.expect("a free port").port(),
             folder: tempfile::tempdir().expect("there is room for a folder"),
+            tls: None,
             server: None,
         }
     }
 
+    /// The same with TLS, by `smtps` or by `starttls`, with a certificate for localhost of an authority of its own.
+    pub fn with_tls(kind: &'static str) -> Self {
+        let mut server = Self::new();
+        server.tls = Some(kind);
+        let make = |name: &str, arguments: &[&str]| {
+            let made = Command::new("openssl")
+                .current_dir(server.folder.path())
+                .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
+                .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
+                .args(["-subj", &format!("/CN={name}")])
+                .args(["-keyout", &format!("{name}.key")])
+                .args(["-out", &format!("{name}.pem")])
+                .args(arguments)
+                .stderr(Stdio::null())
+                .status();
+            assert!(made.expect("openssl is installed").success(), "{name}");
+        };
+        make("authority", &[]);
+        let issued = ["-CA", "authority.pem", "-CAkey", "authority.key"];
+        let is_server = [
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ];
+        make("server", &[issued, is_server].concat());
+        server
+    }
+
+    /// The certificate of its authority.
+    pub fn authority(&self) -> String {
+        let file = self.folder.path().join("authority.pem");
+        file.to_str().expect("it is text").to_owned()
+    }
+
     pub fn start(&mut self) {
         let address = format!("127.0.0.1:{}", self.port);
+        let certificate = ["server.pem", "server.key"];
+        let tls = self.tls.map(|kind| [&[kind][..], &certificate].concat());
         let server = Command::new("/usr/bin/python3")
+            .current_dir(self.folder.path())
             .args(["-c", include_str!("smtp_server.py")])
             .arg(self.port.to_string())
             .arg(self.folder.path().join("maildir"))
+            .args(tls.unwrap_or_default())
             .stderr(Stdio::null())
             .spawn()
             .expect("it is installed");

@@ -7,6 +7,7 @@ mod mailbox;
 mod page;
 mod postgres;
 mod program;
+mod relay;
 
 use std::{
     future::Future,
@@ -30,6 +31,7 @@ pub use mailbox::{Mail, Mailbox, SmtpServer};
 pub use page::Page;
 pub use postgres::Postgres;
 pub use program::{Program, command};
+pub use relay::Relay;
 
 /// Set to anything, a run that would have to leave tests out fails instead.
 const REQUIRE_ALL_TESTS: &str = "REQUIRE_ALL_TESTS";
