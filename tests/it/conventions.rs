@@ -127,6 +127,7 @@ async fn a_gigabyte_is_refused_without_being_held(database: TestDatabase) {
 
 #[apply(once)]
 async fn a_body_that_drips_is_a_problem_of_the_one_who_sends_it() {
+    let begun = std::time::Instant::now();
     let program = Program::start(&[]);
     let mut stream = connect(&program.url).await;
     let head = "POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n";
@@ -144,6 +145,8 @@ async fn a_body_that_drips_is_a_problem_of_the_one_who_sends_it() {
         }
     }
     assert_eq!(&answer, b"HTTP/1.1 408");
+    // A body of so little has less time than one of 64 KiB.
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[apply(on_both_databases)]
