@@ -21,6 +21,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// A service that has its port and its database, and is ready to answer.
 pub struct App {
     listener: TcpListener,
+    db: DB,
     auth: Auth,
     mailer: Mailer,
     settings: Settings,
@@ -63,7 +64,8 @@ impl App {
             .map_err(|err| StartError::Listen(address, err))?;
         Ok(Self {
             listener,
-            auth: Auth::new(db, settings.into()),
+            auth: Auth::new(db.clone(), settings.into()),
+            db,
             mailer,
             settings: settings.clone(),
         })
@@ -95,13 +97,13 @@ impl App {
         let deliver = mail::deliver(&self.auth, &self.mailer, stop);
         tokio::select! {
             _ = async { tokio::join!(serve, deliver) } => {}
-            () = sweep(&self.auth) => {}
+            () = sweep(&self.auth, &self.db) => {}
         }
     }
 }
 
 /// Deletes, for ever, sessions that are over, letters that were sent long ago, and what else has had its time.
-async fn sweep(auth: &Auth) {
+async fn sweep(auth: &Auth, db: &DB) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -110,6 +112,10 @@ async fn sweep(auth: &Auth) {
         sweep_all(|| auth.sweep_letters()).await;
         sweep_all(|| auth.sweep_clients()).await;
         sweep_all(|| auth.sweep_throttles()).await;
+        if let Err(err) = db.empty_log().await {
+            let error = &err as &dyn Error;
+            tracing::warn!(error, "the log of SQLite is not emptied");
+        }
     }
 }
 

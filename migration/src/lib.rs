@@ -18,11 +18,19 @@ mod m20261125_000002_create_known_clients;
 mod m20261125_000003_create_registrations;
 mod m20261125_000004_create_throttles;
 
+/// Where the migrations that are applied are written down. SeaORM's own name for it is that of other programs too, which
+/// may share the schema.
+pub const TABLE: &str = "bienvenue_migrations";
+
 /// All migrations, in order.
 #[derive(Debug)]
 pub struct Migrator;
 
 impl MigratorTrait for Migrator {
+    fn migration_table_name() -> DynIden {
+        TABLE.into_iden()
+    }
+
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261122_000001_create_users::Migration),

@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::{DB, DbError, ask, subquery};
+use super::{DB, DbError, subquery};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Whether a user signed in after a time from this network, or with this program.
@@ -26,7 +26,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(known_client::Column::UserId.eq(client.user_id))
             .filter(known_client::Column::LastSignedInAt.gt(since))
             .filter(from_there.or(with_that));
-        Ok(ask(known.one(&self.conn)).await?.is_some())
+        Ok(self.ask(known.one(&self.conn)).await?.is_some())
     }
 
     /// Whether the user with this address, if there is one, signed in after a time from this network.
@@ -47,7 +47,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(known_client::Column::UserId.in_subquery(user.into_query()))
             .filter(known_client::Column::Network.eq(network))
             .filter(known_client::Column::LastSignedInAt.gt(since));
-        Ok(ask(known.one(&self.conn)).await?.is_some())
+        Ok(self.ask(known.one(&self.conn)).await?.is_some())
     }
 
     /// Notes that a user signed in so.
@@ -101,7 +101,7 @@ impl<C: ConnectionTrait> DB<C> {
         let clients = known_client::Entity::find()
             .filter(known_client::Column::UserId.eq(user_id))
             .order_by_desc(known_client::Column::LastSignedInAt);
-        ask(clients.all(&self.conn)).await
+        self.ask(clients.all(&self.conn)).await
     }
 
     /// Forgets all clients of a user.

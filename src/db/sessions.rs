@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType},
 };
 
-use super::{DB, DbError, ask, subquery};
+use super::{DB, DbError, subquery};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a session.
@@ -54,7 +54,7 @@ impl<C: ConnectionTrait> DB<C> {
         let found = session::Entity::find()
             .find_both_related(user::Entity)
             .filter(session::Column::TokenDigest.eq(token_digest));
-        ask(found.one(&self.conn))
+        self.ask(found.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -68,7 +68,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(session::Column::UserId.eq(user_id))
             .order_by_desc(session::Column::CreatedAt)
             .order_by_desc(session::Column::Id);
-        ask(sessions.all(&self.conn)).await
+        self.ask(sessions.all(&self.conn)).await
     }
 
     /// Finds the newest session of a user that is not over, where one that lay idle for `idle` is.
@@ -87,7 +87,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(session::Column::LastSeenAt.gt(now - idle))
             .order_by_desc(session::Column::CreatedAt)
             .order_by_desc(session::Column::Id);
-        ask(sessions.one(&self.conn))
+        self.ask(sessions.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -104,7 +104,7 @@ impl<C: ConnectionTrait> DB<C> {
         let sessions = session::Entity::find()
             .filter(expired(self.clock.now(), idle))
             .limit(limit);
-        ask(sessions.all(&self.conn)).await
+        self.ask(sessions.all(&self.conn)).await
     }
 
     /// Notes that sessions were used, unless that was noted within the last `step`. Those that somebody else is changing are

@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{CaseStatement, OnConflict},
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Finds counts, begins those that are not there as they are given, and holds on to them until the transaction ends: in
@@ -35,7 +35,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(throttle::Column::Key.is_in(keys))
             .order_by_asc(throttle::Column::Key)
             .lock_exclusive();
-        ask(throttles.all(&self.conn)).await
+        self.ask(throttles.all(&self.conn)).await
     }
 
     /// Finds a count.
@@ -44,7 +44,7 @@ impl<C: ConnectionTrait> DB<C> {
     /// [`DbError::NoResultFound`].
     pub async fn find_throttle(&self, key: &str) -> Result<throttle::Model, DbError> {
         let found = throttle::Entity::find().filter(throttle::Column::Key.eq(key));
-        ask(found.one(&self.conn))
+        self.ask(found.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }

@@ -9,7 +9,7 @@ use sea_orm::{
     prelude::{ChronoDateTimeUtc, Expr},
 };
 
-use super::{DB, DbError, SWEEP, ask};
+use super::{DB, DbError, SWEEP};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a user, who has no session and no reset token. Checks nothing but what the schema checks.
@@ -88,7 +88,7 @@ impl<C: ConnectionTrait> DB<C> {
         let users = user::Entity::find()
             .filter(all)
             .order_by_asc(user::Column::Id);
-        ask(users.one(&self.conn))
+        self.ask(users.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -107,7 +107,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(user::Column::Id.is_in(ids))
             .order_by_asc(user::Column::Id)
             .lock_exclusive();
-        ask(users.all(&self.conn)).await
+        self.ask(users.all(&self.conn)).await
     }
 
     /// The same for one user.
