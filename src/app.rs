@@ -24,6 +24,7 @@ const LONGEST_UNVERIFIED_INTERVAL: Duration = Duration::from_hours(1);
 /// A service that has its port and its database, and is ready to answer.
 pub struct App {
     listener: TcpListener,
+    db: DB,
     auth: Auth,
     mailer: Mailer,
     settings: Settings,
@@ -72,7 +73,7 @@ impl App {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|err| StartError::Listen(address, err))?;
-        let auth = Auth::new(db, settings.into());
+        let auth = Auth::new(db.clone(), settings.into());
         let auth = match auth.with_keys(&settings.key.source()).await {
             Ok(auth) => auth,
             Err(SealingKeyError::Db(err)) => return Err(err.into()),
@@ -84,6 +85,7 @@ impl App {
         Ok(Self {
             listener,
             auth: auth.with_password_checks(settings),
+            db,
             mailer,
             settings: settings.clone(),
         })
@@ -115,14 +117,14 @@ impl App {
         let deliver = mail::deliver(&self.auth, self.mailer, stop);
         tokio::select! {
             _ = async { tokio::join!(serve, deliver) } => {}
-            () = sweep(&self.auth) => {}
+            () = sweep(&self.auth, &self.db) => {}
             () = sweep_unverified(&self.auth, self.settings.unverified_lifetime) => {}
         }
     }
 }
 
 /// Deletes, for ever, sessions that are over, letters that were sent long ago, and what else has had its time.
-async fn sweep(auth: &Auth) {
+async fn sweep(auth: &Auth, db: &DB) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -131,6 +133,10 @@ async fn sweep(auth: &Auth) {
         sweep_all(|| auth.sweep_letters()).await;
         sweep_all(|| auth.sweep_clients()).await;
         sweep_all(|| auth.sweep_throttles()).await;
+        if let Err(err) = db.empty_log().await {
+            let error = &err as &dyn Error;
+            tracing::warn!(error, "the log of SQLite is not emptied");
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 //! A setting is an environment variable and a flag of `bienvenue serve`, whose `--help` is made of the
 //! comments here.
 
+mod database;
+
 use std::{
     fmt,
-    fs::OpenOptions,
     net::{IpAddr, SocketAddr},
-    os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
     str::FromStr,
     time::Duration,
@@ -19,11 +19,12 @@ use clap::{
 };
 use ipnet::IpNet;
 use lettre::message::Mailbox;
-use sea_orm::sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::auth::KeySource;
+
+pub use database::{DatabaseSettings, DatabaseUrl};
 
 /// The lowest bcrypt cost that guards an account which others can reach. Source: OWASP, Password
 /// Storage Cheat Sheet.
@@ -31,128 +32,6 @@ const LOWEST_PUBLIC_COST: u32 = 10;
 
 /// The public URL where none is set.
 const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
-
-/// Which database.
-#[derive(Args, Clone, Debug)]
-pub struct DatabaseSettings {
-    /// Where the accounts are: sqlite:… or postgres:…
-    #[arg(
-        id = "DATABASE_URL",
-        long = "database-url",
-        env = "DATABASE_URL",
-        default_value = "sqlite://bienvenue.db?mode=rwc",
-        hide_env_values = true
-    )]
-    pub url: DatabaseUrl,
-    /// The most connections to the database at once; who waits longer than 2 s for one is told so (503)
-    #[arg(
-        id = "BIENVENUE_DATABASE_CONNECTIONS",
-        long = "database-connections",
-        env = "BIENVENUE_DATABASE_CONNECTIONS",
-        default_value_t = 10,
-        value_parser = RangedU64ValueParser::<u32>::new().range(1..=1000)
-    )]
-    pub connections: u32,
-}
-
-impl DatabaseSettings {
-    /// The database at this URL, everything else as it is by default.
-    #[must_use]
-    pub fn at(url: &str) -> Self {
-        Self {
-            url: DatabaseUrl(url.to_owned()),
-            connections: 10,
-        }
-    }
-}
-
-/// The URL of a database. It may hold a password, so it prints as its scheme alone.
-#[derive(Clone)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    /// The URL, with the password.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(crate) fn is_sqlite(&self) -> bool {
-        self.0.starts_with("sqlite:")
-    }
-
-    pub(crate) fn is_in_memory(&self) -> bool {
-        self.sqlite_file()
-            .is_some_and(|file| file.to_string_lossy().starts_with("file:sqlx-in-memory-"))
-    }
-
-    /// The file that sqlx would open.
-    fn sqlite_file(&self) -> Option<PathBuf> {
-        let options = self.0.parse::<SqliteConnectOptions>();
-        let file = options.ok()?.get_filename().to_owned();
-        self.is_sqlite().then_some(file)
-    }
-
-    /// Makes the SQLite file if it is to be made, for the eyes of its owner alone. What goes wrong with
-    /// that will go wrong again when it is opened, and is told then.
-    pub(crate) fn create_private_file(&self) {
-        let is_to_be_made = self.0.contains("mode=rwc") && !self.is_in_memory();
-        if let Some(file) = self.sqlite_file().filter(|_| is_to_be_made) {
-            let _ = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(file);
-        }
-    }
-
-    /// Says what is wrong with it, without repeating it.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if self.is_sqlite() {
-            self.0
-                .parse::<SqliteConnectOptions>()
-                .map_err(|err| format!("is no SQLite URL: {err}"))?;
-            let file = self.sqlite_file().unwrap_or_default();
-            // SQLite takes an empty name for a database of the connection's own.
-            if file.as_os_str().is_empty() || file.as_os_str() == ":memory:" {
-                return Err(
-                    "names no file: write sqlite://bienvenue.db?mode=rwc, or sqlite::memory: for none"
-                        .to_owned(),
-                );
-            }
-        } else if self.0.starts_with("postgres://") || self.0.starts_with("postgresql://") {
-            self.0
-                .parse::<PgConnectOptions>()
-                .map_err(|err| format!("is no PostgreSQL URL: {err}"))?;
-        } else {
-            return Err(
-                "must begin with sqlite: or postgres:, as sqlite://bienvenue.db?mode=rwc or \
-                 postgres://user:password@host/database do"
-                    .to_owned(),
-            );
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = std::convert::Infallible;
-
-    /// Takes any text: clap would print a refused one, password and all. [`Settings::check`] judges it.
-    fn from_str(url: &str) -> Result<Self, Self::Err> {
-        Ok(Self(url.to_owned()))
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_sqlite() {
-            "sqlite:…"
-        } else {
-            "postgres:…"
-        })
-    }
-}
 
 /// Who may register.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]

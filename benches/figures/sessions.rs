@@ -75,8 +75,67 @@ pub fn checks() -> Result<()> {
         println!(
             "check on {kind}: {our_rate:.0} requests/s, bare poem and sqlx {bare_rate:.0}: {ratio:.2} of it"
         );
+        let server = postmaster(&url)?;
+        for (name, service) in [("bienvenue", &ours), ("bare poem and sqlx", &bare)] {
+            let [its, servers] = microseconds_per_check(service, server, &file)?;
+            println!(
+                "processor time of a check on {kind}: {its:.0} µs of {name}, {servers:.0} µs of the server"
+            );
+        }
     }
     Ok(())
+}
+
+/// The first process of the PostgreSQL server of a database; none for SQLite.
+fn postmaster(url: &str) -> Result<Option<u32>> {
+    runtime()?.block_on(async {
+        let conn = Database::connect(url).await?;
+        if conn.get_database_backend() == DatabaseBackend::Sqlite {
+            return Ok(None);
+        }
+        let sql = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)";
+        let statement = Statement::from_string(conn.get_database_backend(), sql);
+        let row = conn.query_one_raw(statement).await?.ok_or("a row")?;
+        Ok(Some(row.try_get_by_index::<String>(0)?.parse()?))
+    })
+}
+
+/// Processor time of a check, of the service and of the PostgreSQL server, in microseconds: the medians.
+fn microseconds_per_check(
+    service: &Service,
+    server: Option<u32>,
+    tokens: &Path,
+) -> Result<[f64; 2]> {
+    const SECONDS: u32 = 4;
+    let (mut its, mut servers) = (Vec::new(), Vec::new());
+    let of_server = || server.map_or(Ok(0.0), processor_time);
+    for _ in 0..ROUNDS {
+        let before = (processor_time(service.id())?, of_server()?);
+        let checks = run(service, SECONDS, tokens)? * f64::from(SECONDS);
+        its.push((processor_time(service.id())? - before.0) / checks);
+        servers.push((of_server()? - before.1) / checks);
+    }
+    Ok([median(&mut its), median(&mut servers)])
+}
+
+/// Processor time that a process and those that it started have used so far, in microseconds.
+fn processor_time(process: u32) -> Result<f64> {
+    /// Linux counts in hundredths of a second.
+    const TICK: f64 = 1e4;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field, the name, is in brackets. The 14th to 17th are its own time and that of children that ended.
+    let (_, fields) = stat.rsplit_once(')').ok_or("Linux tells")?;
+    let ticks = fields.split_whitespace().skip(11).take(4);
+    let ticks: Vec<f64> = ticks
+        .map(str::parse)
+        .collect::<std::result::Result<_, _>>()?;
+    let mut time = TICK * ticks.iter().sum::<f64>();
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"))?;
+    for child in children.split_whitespace() {
+        // One may have ended since.
+        time += processor_time(child.parse()?).unwrap_or(0.0);
+    }
+    Ok(time)
 }
 
 /// The check with many users against the check with few.

@@ -22,11 +22,19 @@ mod m20261125_000006_create_one_time_tokens;
 mod m20261125_000007_index_unverified_users;
 mod m20261126_000001_add_refusals;
 
+/// Where the migrations that are applied are written down. SeaORM's own name for it is that of other programs too, which
+/// may share the schema.
+pub const TABLE: &str = "bienvenue_migrations";
+
 /// All migrations, in order.
 #[derive(Debug)]
 pub struct Migrator;
 
 impl MigratorTrait for Migrator {
+    fn migration_table_name() -> DynIden {
+        TABLE.into_iden()
+    }
+
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261122_000001_create_users::Migration),

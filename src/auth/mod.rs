@@ -194,12 +194,13 @@ impl Auth {
         self.hashing.counters()
     }
 
-    /// Whether the service can do its work: the database answers, and every migration that this binary
+    /// Whether the service can do its work: the database answers and takes changes, and every migration that this binary
     /// knows is applied.
     ///
     /// # Errors
-    /// [`DbError`] when the database does not answer.
+    /// [`DbError`] when the database does not answer, or takes no changes.
     pub async fn is_ready(&self) -> Result<bool, DbError> {
+        self.db.check_writable().await?;
         let migrations = self.db.migration_states().await?;
         let is_pending = |migration: &_| matches!(migration, MigrationState::Pending(_));
         Ok(!migrations.iter().any(is_pending))

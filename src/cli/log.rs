@@ -21,9 +21,10 @@ pub(super) fn start(settings: &LogSettings) -> Result<(), Box<dyn Error>> {
         .map_err(|err| format!("RUST_LOG makes no sense: {err}"))?;
     let is_harmless = filter_fn(|metadata| {
         let target = metadata.target();
-        let is_from = |name: &str| target.split("::").next() == Some(name);
-        is_from("bienvenue")
-            || *metadata.level() <= Level::WARN && !is_from("sea_orm") && !is_from("sqlx")
+        target.split("::").next() == Some("bienvenue")
+            || *metadata.level() <= Level::WARN
+                // The database's are several: sqlx_core, sqlx_postgres, sea_orm_migration and so on.
+                && !["sea_", "sqlx"].iter().any(|name| target.starts_with(name))
     });
     let layer = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())

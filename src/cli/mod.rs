@@ -1,14 +1,18 @@
 //! The commands, one a file.
 
+mod env_file;
 mod health;
 mod log;
 mod migrate;
 mod openapi;
 mod serve;
 
-use std::{error::Error, ffi::OsString, io::ErrorKind, process::ExitCode};
+use std::{error::Error, ffi::OsString, process::ExitCode};
 
-use clap::{Args as _, CommandFactory as _, Parser, Subcommand};
+use clap::{
+    Arg, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    builder::Resettable,
+};
 
 use crate::config::Settings;
 
@@ -48,13 +52,14 @@ pub fn run() -> ExitCode {
 }
 
 fn try_run() -> Result<(), Box<dyn Error>> {
-    read_env_file()?;
+    env_file::read()?;
     // No command is the command to serve, so that its settings are read and checked as always.
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.len() == 1 {
         arguments.push("serve".into());
     }
-    match Cli::parse_from(arguments).command {
+    let matches = without_empty_variables(Cli::command()).get_matches_from(arguments);
+    match Cli::from_arg_matches(&matches)?.command {
         Some(Command::Migrate(migrate)) => migrate::run(&migrate),
         Some(Command::Health(health)) => health::run(&health),
         Some(Command::Openapi) => openapi::run(),
@@ -63,17 +68,22 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Takes settings from `.env`, where there is one; what the environment says already stands.
-fn read_env_file() -> Result<(), String> {
-    match dotenvy::from_path(".env") {
-        Err(dotenvy::Error::LineParse(_, position)) => Err(format!(
-            "the file .env has a line that is no NAME=value, near its character {position}"
-        )),
-        Err(dotenvy::Error::Io(err)) if err.kind() != ErrorKind::NotFound => {
-            Err(format!("the file .env can't be read: {err}"))
-        }
-        _ => Ok(()),
-    }
+/// The same command, for which a variable that is set to nothing is not set: that is what compose files pass for what they
+/// leave open.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |argument: &Arg| {
+        let variable = argument.get_env().and_then(std::env::var_os);
+        variable.is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|argument| {
+            if is_empty(&argument) {
+                argument.env(Resettable::Reset)
+            } else {
+                argument
+            }
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// The variables that look like settings of ours and are none: most likely misspelt.

@@ -7,7 +7,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, prelude::Uuid, sea_query::SimpleExpr,
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a proof that is waited for.
@@ -34,7 +34,7 @@ impl<C: ConnectionTrait> DB<C> {
         let found = email_verification::Entity::find()
             .filter(email_verification::Column::TokenDigest.eq(token_digest))
             .filter(email_verification::Column::TokenExpiresAt.gt(self.clock.now()));
-        ask(found.one(&self.conn))
+        self.ask(found.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -141,6 +141,6 @@ impl<C: ConnectionTrait> DB<C> {
         let verifications = email_verification::Entity::find()
             .filter(email_verification::Column::UserId.eq(user_id))
             .order_by_desc(email_verification::Column::CreatedAt);
-        ask(verifications.all(&self.conn)).await
+        self.ask(verifications.all(&self.conn)).await
     }
 }

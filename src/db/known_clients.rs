@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::{DB, DbError, ask, subquery};
+use super::{DB, DbError, subquery};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Whether the user with this address, if there is one, used this network after a time.
@@ -29,7 +29,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(known_client::Column::UserId.in_subquery(user.into_query()))
             .filter(known_client::Column::Network.eq(network))
             .filter(known_client::Column::LastSignedInAt.gt(since));
-        Ok(ask(known.one(&self.conn)).await?.is_some())
+        Ok(self.ask(known.one(&self.conn)).await?.is_some())
     }
 
     /// The networks that these users are known to use, noted after a time.
@@ -44,7 +44,7 @@ impl<C: ConnectionTrait> DB<C> {
         let clients = known_client::Entity::find()
             .filter(known_client::Column::UserId.is_in(users))
             .filter(known_client::Column::LastSignedInAt.gt(since));
-        ask(clients.all(&self.conn)).await
+        self.ask(clients.all(&self.conn)).await
     }
 
     /// Notes that a user uses a network.
@@ -98,7 +98,7 @@ impl<C: ConnectionTrait> DB<C> {
         let clients = known_client::Entity::find()
             .filter(known_client::Column::UserId.eq(user_id))
             .order_by_desc(known_client::Column::LastSignedInAt);
-        ask(clients.all(&self.conn)).await
+        self.ask(clients.all(&self.conn)).await
     }
 
     /// Forgets all clients of a user.

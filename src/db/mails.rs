@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType, SelectStatement, SimpleExpr},
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a letter that is to be sent.
@@ -36,7 +36,7 @@ impl<C: ConnectionTrait> DB<C> {
             .order_by_asc(outgoing_mail::Column::DueAt)
             // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        ask(mail.one(&self.conn))
+        self.ask(mail.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -129,7 +129,7 @@ impl<C: ConnectionTrait> DB<C> {
             })
             .order_by_desc(outgoing_mail::Column::CreatedAt)
             .order_by_asc(outgoing_mail::Column::Kind);
-        ask(mails.all(&self.conn)).await
+        self.ask(mails.all(&self.conn)).await
     }
 
     /// Deletes some of the letters that were finished before a time, and says whether there may be more.

@@ -4,18 +4,24 @@ use std::collections::BTreeSet;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, ExprTrait,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExprTrait, SqlxError,
     sea_query::{Expr, Func, Query},
+    sqlx::error::DatabaseError,
 };
-use sea_orm_migration::{IntoSchemaManagerConnection, SchemaManager, seaql_migrations};
+use sea_orm_migration::{IntoSchemaManagerConnection, SchemaManager, seaql_migrations::Column};
 
-use super::{DB, DbError, ask, patiently};
+use super::{DB, DbError, driver_error, patiently};
 
 /// The key of the PostgreSQL advisory lock that whoever migrates holds: "bienvenu" in ASCII.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"bienvenu");
 
-/// Where the migrations that are applied are written down.
-const TABLE: &str = "seaql_migrations";
+/// Where the migrations that are applied are written down, as [`Migrator`] has it too.
+const TABLE: &str = migration::TABLE;
+
+/// Where older versions wrote them down, under the name that every program with SeaORM has for it. Where that table is
+/// ours it is kept the same: an older binary that runs reads it to know whether it is ready, and one that is started is to
+/// see that the database is newer than it is.
+const OLD_TABLE: &str = "seaql_migrations";
 
 /// Which way to migrate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +50,11 @@ impl DB {
     /// find nothing left to do. All of it happens or nothing.
     ///
     /// # Errors
-    /// [`DbError::NewerSchema`], [`DbError::Unavailable`], [`DbError::TimedOut`].
+    /// [`DbError::NewerSchema`], [`DbError::Unusable`], [`DbError::Unavailable`], [`DbError::TimedOut`].
     pub async fn migrate(&self, direction: Direction) -> Result<Vec<String>, DbError> {
         let is_done =
             |applied: &BTreeSet<String>| direction == Direction::Up && *applied == known();
-        if is_done(&ask(applied(&self.conn)).await?) {
+        if is_done(&self.ask(names(&self.conn, TABLE)).await?) {
             return Ok(Vec::new());
         }
         // SQLite's lock is taken here, or not at all.
@@ -57,16 +63,24 @@ impl DB {
         // From here on without a limit: a migration of a large table takes what it takes, and so does
         // the wait for another process that is at it.
         lock(tx).await?;
-        let before = applied(tx).await?;
+        let old = is_ours(&names(tx, OLD_TABLE).await?);
+        Migrator::install(tx).await?;
+        if old {
+            copy(tx, OLD_TABLE, TABLE).await?;
+        }
+        let before = names(tx, TABLE).await?;
         refuse_newer(&before)?;
-        if is_done(&before) {
-            return Ok(Vec::new());
+        if !is_done(&before) {
+            match direction {
+                Direction::Up => Migrator::up(tx, None).await.map_err(foreign_table)?,
+                Direction::Down => Migrator::down(tx, Some(1)).await?,
+            }
         }
-        match direction {
-            Direction::Up => Migrator::up(tx, None).await?,
-            Direction::Down => Migrator::down(tx, Some(1)).await?,
+        let after = names(tx, TABLE).await?;
+        if old {
+            copy(tx, TABLE, OLD_TABLE).await?;
+            forget(tx, OLD_TABLE, before.difference(&after)).await?;
         }
-        let after = applied(tx).await?;
         begun.conn.commit().await?;
         Ok(before.symmetric_difference(&after).cloned().collect())
     }
@@ -76,7 +90,7 @@ impl DB {
     /// # Errors
     /// [`DbError::Unavailable`], [`DbError::TimedOut`].
     pub async fn migration_states(&self) -> Result<Vec<MigrationState>, DbError> {
-        let applied = ask(applied(&self.conn)).await?;
+        let applied = self.ask(applied(&self.conn)).await?;
         let known = known();
         let state = |name: &String| match (known.contains(name), applied.contains(name)) {
             (true, true) => MigrationState::Applied(name.clone()),
@@ -115,11 +129,85 @@ where
     C: ConnectionTrait,
     &'c C: IntoSchemaManagerConnection<'c>,
 {
-    if !SchemaManager::new(conn).has_table(TABLE).await? {
+    let applied = names(conn, TABLE).await?;
+    if !applied.is_empty() {
+        return Ok(applied);
+    }
+    let old = names(conn, OLD_TABLE).await?;
+    Ok(if is_ours(&old) { old } else { applied })
+}
+
+/// The names in a table of migrations; none where there is no such table.
+async fn names<'c, C>(conn: &'c C, table: &'static str) -> Result<BTreeSet<String>, DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    if !SchemaManager::new(conn).has_table(table).await? {
         return Ok(BTreeSet::new());
     }
-    let rows = seaql_migrations::Entity::find().all(conn).await?;
-    Ok(rows.into_iter().map(|row| row.version).collect())
+    let rows = conn
+        .query_all(Query::select().column(Column::Version).from(table))
+        .await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// Whether a table with these migrations is bienvenue's: it has the first of them. Another program's never has.
+fn is_ours(names: &BTreeSet<String>) -> bool {
+    known().first().is_some_and(|first| names.contains(first))
+}
+
+/// Writes down in one table what another has and it has not.
+async fn copy(tx: &DatabaseTransaction, from: &'static str, to: &'static str) -> Result<(), DbErr> {
+    let columns = [Column::Version, Column::AppliedAt];
+    let there = Query::select().column(Column::Version).from(to).to_owned();
+    let missing = Query::select()
+        .columns(columns)
+        .from(from)
+        .and_where(Expr::col(Column::Version).not_in_subquery(there))
+        .to_owned();
+    let mut insertion = Query::insert();
+    insertion.into_table(to).columns(columns);
+    insertion
+        .select_from(missing)
+        .map_err(|err| DbErr::Custom(err.to_string()))?;
+    tx.execute(&insertion).await?;
+    Ok(())
+}
+
+/// Strikes names from a table.
+async fn forget(
+    tx: &DatabaseTransaction,
+    table: &'static str,
+    names: impl Iterator<Item = &String>,
+) -> Result<(), DbErr> {
+    for name in names {
+        let mut deletion = Query::delete();
+        deletion
+            .from_table(table)
+            .and_where(Expr::col(Column::Version).eq(name));
+        tx.execute(&deletion).await?;
+    }
+    Ok(())
+}
+
+/// Tells a table of another program's, in the way of one of ours.
+fn foreign_table(err: DbErr) -> DbError {
+    // Source: PostgreSQL's manual, appendix A (duplicate_table). SQLite has no code for it.
+    let is_in_the_way = |database: &dyn DatabaseError| {
+        database.code().is_some_and(|code| code == "42P07")
+            || database.message().ends_with(" already exists")
+    };
+    match driver_error(&err) {
+        Some(SqlxError::Database(database)) if is_in_the_way(&**database) => {
+            DbError::Unusable(format!(
+                "another program has its tables in it ({}): give bienvenue a database of its own, or on PostgreSQL a \
+                 schema, with ALTER ROLE user SET search_path = schema",
+                database.message()
+            ))
+        }
+        _ => err.into(),
+    }
 }
 
 fn refuse_newer(applied: &BTreeSet<String>) -> Result<(), DbError> {

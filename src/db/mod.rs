@@ -3,14 +3,17 @@
 //! Nothing here decides: [`crate::auth`] does.
 
 mod connect;
+mod doubts;
 mod email_verifications;
 mod known_clients;
 mod mails;
 mod migrations;
 mod one_time_tokens;
+mod postgres;
 mod registrations;
 mod sealing_keys;
 mod sessions;
+mod sqlite_file;
 mod throttles;
 mod users;
 
@@ -24,14 +27,16 @@ use std::{
 
 use sea_orm::{
     ColumnTrait as _, ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
-    DbErr, EntityTrait, QueryFilter as _, QuerySelect as _, QueryTrait, RuntimeErr, SqlErr,
-    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
-    sea_query::{SelectStatement, SimpleExpr},
+    DbBackend, DbErr, EntityTrait, QueryFilter as _, QuerySelect as _, QueryTrait, RuntimeErr,
+    SqlErr, SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+    sea_query::{Func, Query, SelectStatement, SimpleExpr},
+    sqlx::error::DatabaseError,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
+use doubts::Doubts;
 
 pub use migrations::{Direction, MigrationState};
 /// What an attribute of a user can be set to.
@@ -63,6 +68,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub struct DB<C: ConnectionTrait = DatabaseConnection> {
     conn: C,
     clock: Clock,
+    doubts: Doubts,
     /// The queue of those who want to write, where there must be one. SQLite takes one writer at a time
     /// and leaves the others to try their luck, for seconds when there are many: within this process they
     /// queue instead.
@@ -77,6 +83,7 @@ impl Clone for DB {
         Self {
             conn: self.conn.clone(),
             clock: self.clock.clone(),
+            doubts: self.doubts.clone(),
             writers: self.writers.clone(),
             _turn: None,
         }
@@ -114,6 +121,9 @@ pub enum DbError {
          start a version at least as new as the one that applied it"
     )]
     NewerSchema(String),
+    /// The database can't be used as it is. Says what is the matter and how to mend it.
+    #[error("{0}")]
+    Unusable(String),
     /// The database refused for a reason that no caller can do anything about.
     #[error("the database refused")]
     Refused(#[source] DbErr),
@@ -141,65 +151,98 @@ impl From<DbErr> for DbError {
     }
 }
 
-/// Tells an outage from a refusal.
-fn is_unavailable(err: &DbErr) -> bool {
-    let sqlx = match err {
-        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => {
-            return true;
-        }
+/// What the driver says of it.
+fn driver_error(err: &DbErr) -> Option<&SqlxError> {
+    match err {
         DbErr::Conn(RuntimeErr::SqlxError(sqlx))
         | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
-        | DbErr::Query(RuntimeErr::SqlxError(sqlx)) => sqlx,
-        _ => return false,
-    };
-    match &**sqlx {
-        SqlxError::Io(_)
-        | SqlxError::Tls(_)
-        | SqlxError::Protocol(_)
-        | SqlxError::PoolTimedOut
-        | SqlxError::PoolClosed
-        | SqlxError::WorkerCrashed => true,
-        SqlxError::Database(database) => database.code().is_some_and(|code| {
-            if database
-                .try_downcast_ref::<sea_orm::SqlxSqliteError>()
-                .is_some()
-            {
-                // The low byte is the primary code: busy, locked, read-only, I/O error, full.
-                // Source: https://www.sqlite.org/rescode.html
-                matches!(
-                    code.parse::<u32>().map(|code| code & 0xff),
-                    Ok(5 | 6 | 8 | 10 | 13)
-                )
-            } else {
-                // Connection exceptions, serialization failures, insufficient resources, operator
-                // intervention, system errors, a server that is read-only after a switch-over, and a
-                // lock that was not to be had. Source: PostgreSQL's manual, appendix A.
+        | DbErr::Query(RuntimeErr::SqlxError(sqlx)) => Some(sqlx),
+        _ => None,
+    }
+}
+
+/// The low byte of a code of SQLite's, which is the primary code. None for one of PostgreSQL's.
+/// Source: <https://www.sqlite.org/rescode.html>
+fn sqlite_code(database: &dyn DatabaseError) -> Option<u32> {
+    database.try_downcast_ref::<sea_orm::SqlxSqliteError>()?;
+    Some(database.code()?.parse::<u32>().ok()? & 0xff)
+}
+
+/// Tells an outage from a refusal.
+fn is_unavailable(err: &DbErr) -> bool {
+    if let DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) =
+        err
+    {
+        return true;
+    }
+    match driver_error(err) {
+        Some(
+            SqlxError::Io(_)
+            | SqlxError::Tls(_)
+            | SqlxError::Protocol(_)
+            | SqlxError::PoolTimedOut
+            | SqlxError::PoolClosed
+            | SqlxError::WorkerCrashed,
+        ) => true,
+        Some(SqlxError::Database(database)) => match sqlite_code(&**database) {
+            // Busy, locked, read-only, I/O error, full.
+            Some(code) => matches!(code, 5 | 6 | 8 | 10 | 13),
+            // Connection exceptions, serialization failures, insufficient resources, operator
+            // intervention, system errors, a server that is read-only after a switch-over, and a
+            // lock that was not to be had. Source: PostgreSQL's manual, appendix A.
+            None => database.code().is_some_and(|code| {
                 ["08", "40", "53", "57", "58"]
                     .iter()
                     .any(|class| code.starts_with(class))
                     || code == "25006"
                     || code == "55P03"
-            }
-        }),
+            }),
+        },
         _ => false,
     }
 }
 
-/// Waits for the answer to one question, but not for ever.
+/// Whether the database took a change for one that it can't make because it is read-only.
+fn is_read_only(err: &DbErr) -> bool {
+    let Some(SqlxError::Database(database)) = driver_error(err) else {
+        return false;
+    };
+    sqlite_code(&**database).map_or_else(
+        || database.code().is_some_and(|code| code == "25006"),
+        |code| code == 8,
+    )
+}
+
+/// Waits for the answer to one question, but not for ever, and notes what it says of the connections.
 ///
 /// Boxed: SeaORM's futures have many kilobytes, and every layer above would hold and move them.
 fn ask<T>(
+    doubts: &Doubts,
     question: impl Future<Output = Result<T, DbErr>>,
 ) -> impl Future<Output = Result<T, DbError>> {
-    let question = Box::pin(question);
+    let mut question = Box::pin(question);
+    let doubts = doubts.clone();
     async move {
         let begun = Instant::now();
         let left = LEFT.try_with(Cell::get).unwrap_or(QUESTION_LIMIT);
-        let answer = tokio::time::timeout(left.min(QUESTION_LIMIT), question).await;
+        let watched = async {
+            // Dropped before the question, which then gives its connection back to the pool.
+            let asked = doubts.ask();
+            let answer = question.as_mut().await;
+            asked.was_answered();
+            answer
+        };
+        let answer = tokio::time::timeout(left.min(QUESTION_LIMIT), watched).await;
         // Who asks for nobody's request has no limit but that of each question.
         let _ = LEFT.try_with(|left| left.set(left.get().saturating_sub(begun.elapsed())));
         match answer {
-            Ok(answer) => Ok(answer?),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(err)) => {
+                if is_read_only(&err) {
+                    doubts.found_read_only();
+                }
+                Err(err.into())
+            }
             Err(_) => Err(DbError::TimedOut),
         }
     }
@@ -233,12 +276,20 @@ where
 }
 
 impl<C: ConnectionTrait> DB<C> {
+    /// Waits for the answer to one question, but not for ever.
+    fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, DbErr>>,
+    ) -> impl Future<Output = Result<T, DbError>> {
+        ask(&self.doubts, question)
+    }
+
     /// Makes one change, when it is this writer's turn, but does not wait for that for ever either.
     fn write<T>(
         &self,
         change: impl Future<Output = Result<T, DbErr>>,
     ) -> impl Future<Output = Result<T, DbError>> {
-        ask(async {
+        self.ask(async {
             let _turn = self.turn().await;
             change.await
         })
@@ -283,6 +334,44 @@ impl DB {
         Self { clock, ..self }
     }
 
+    /// Checks that the database takes changes. One that does not, as a standby or a file on a read-only file system, may
+    /// do so later, over new connections.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when it does not, and [`DbError::TimedOut`].
+    pub async fn check_writable(&self) -> Result<(), DbError> {
+        if self.conn.get_database_backend() == DbBackend::Postgres {
+            if self.ask(is_read_only_server(&self.conn)).await? {
+                self.doubts.found_read_only();
+                let err = DbErr::Custom("the server is read-only".to_owned());
+                return Err(DbError::Unavailable(err));
+            }
+        } else {
+            let queue = self.writers.clone().map(Semaphore::try_acquire_owned);
+            // Where somebody is writing, there is nothing to find out.
+            let Some(Ok(_turn)) = queue else {
+                return Ok(());
+            };
+            let begun = self.conn.begin_with_options(immediate());
+            self.ask(async { begun.await?.rollback().await }).await?;
+        }
+        self.doubts.found_writable();
+        Ok(())
+    }
+
+    /// Moves what SQLite has in its write-ahead log into its file, and empties the log: a row that was deleted is then in
+    /// neither. For PostgreSQL there is nothing to do.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and [`DbError::TimedOut`].
+    pub async fn empty_log(&self) -> Result<(), DbError> {
+        if self.writers.is_some() {
+            let statement = "PRAGMA wal_checkpoint(TRUNCATE)";
+            self.write(self.conn.execute_unprepared(statement)).await?;
+        }
+        Ok(())
+    }
+
     /// Begins a transaction, in which the same methods ask the same questions. Dropped without
     /// [`DB::commit`], it leaves no trace.
     ///
@@ -292,21 +381,37 @@ impl DB {
     /// # Errors
     /// [`DbError::Unavailable`] and [`DbError::TimedOut`].
     pub async fn begin(&self) -> Result<Transaction, DbError> {
-        let immediate = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let (conn, turn) = ask(async {
-            let turn = self.turn().await;
-            Ok((self.conn.begin_with_options(immediate).await?, turn))
-        })
-        .await?;
+        let (conn, turn) = self
+            .ask(async {
+                let turn = self.turn().await;
+                Ok((self.conn.begin_with_options(immediate()).await?, turn))
+            })
+            .await?;
         Ok(DB {
             conn,
             clock: self.clock.clone(),
+            doubts: self.doubts.clone(),
             writers: None,
             _turn: turn,
         })
+    }
+}
+
+/// Whether a PostgreSQL server takes no changes.
+async fn is_read_only_server(conn: &DatabaseConnection) -> Result<bool, DbErr> {
+    let setting = Func::cust("current_setting").arg("transaction_read_only");
+    let row = conn
+        .query_one(&Query::select().expr(setting).to_owned())
+        .await?;
+    let setting: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(setting.as_deref() == Some("on"))
+}
+
+/// How a transaction is begun that SQLite is to give the write lock.
+fn immediate() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
     }
 }
 
@@ -316,6 +421,6 @@ impl Transaction {
     /// # Errors
     /// [`DbError::Unavailable`] and [`DbError::TimedOut`]; it may have been committed then, or not.
     pub async fn commit(self) -> Result<(), DbError> {
-        ask(self.conn.commit()).await
+        ask(&self.doubts, self.conn.commit()).await
     }
 }

@@ -7,7 +7,7 @@ use sea_orm::{
     QueryOrder as _, prelude::Uuid,
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a token that is to be made, or has been.
@@ -48,7 +48,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(one_time_token::Column::TokenDigest.eq(token_digest))
             .filter(one_time_token::Column::Purpose.eq(purpose))
             .filter(one_time_token::Column::ExpiresAt.gt(self.clock.now()));
-        ask(found.one(&self.conn))
+        self.ask(found.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -101,7 +101,7 @@ impl<C: ConnectionTrait> DB<C> {
         let tokens = one_time_token::Entity::find()
             .filter(one_time_token::Column::UserId.eq(user_id))
             .order_by_desc(one_time_token::Column::CreatedAt);
-        ask(tokens.all(&self.conn)).await
+        self.ask(tokens.all(&self.conn)).await
     }
 
     /// Deletes some of the tokens that have expired, and says whether there may be more.

@@ -7,7 +7,7 @@ use sea_orm::{
     QueryFilter as _, prelude::Uuid,
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a registration that waits for its letter to be answered.
@@ -31,7 +31,7 @@ impl<C: ConnectionTrait> DB<C> {
         let found = registration::Entity::find()
             .filter(registration::Column::TokenDigest.eq(token_digest))
             .filter(registration::Column::TokenExpiresAt.gt(self.clock.now()));
-        ask(found.one(&self.conn))
+        self.ask(found.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }

@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError};
 
 /// The id of the one row.
 const ID: i32 = 1;
@@ -17,7 +17,9 @@ impl<C: ConnectionTrait> DB<C> {
     /// # Errors
     /// [`DbError`].
     pub async fn find_key_fingerprint(&self) -> Result<Option<String>, DbError> {
-        let row = ask(sealing_key::Entity::find_by_id(ID).one(&self.conn)).await?;
+        let row = self
+            .ask(sealing_key::Entity::find_by_id(ID).one(&self.conn))
+            .await?;
         Ok(row.map(|row| row.fingerprint))
     }
 

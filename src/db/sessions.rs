@@ -11,7 +11,7 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType},
 };
 
-use super::{DB, DbError, ask, subquery};
+use super::{DB, DbError, subquery};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a session.
@@ -56,7 +56,7 @@ impl<C: ConnectionTrait> DB<C> {
         let found = session::Entity::find()
             .find_both_related(user::Entity)
             .filter(session::Column::TokenDigest.eq(token_digest));
-        ask(found.one(&self.conn))
+        self.ask(found.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -70,7 +70,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(session::Column::UserId.eq(user_id))
             .order_by_desc(session::Column::CreatedAt)
             .order_by_desc(session::Column::Id);
-        ask(sessions.all(&self.conn)).await
+        self.ask(sessions.all(&self.conn)).await
     }
 
     /// Finds the newest session of a user that is not over, where one that lay idle for `idle` is.
@@ -89,7 +89,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(session::Column::LastSeenAt.gt(now - idle))
             .order_by_desc(session::Column::CreatedAt)
             .order_by_desc(session::Column::Id);
-        ask(sessions.one(&self.conn))
+        self.ask(sessions.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -106,7 +106,7 @@ impl<C: ConnectionTrait> DB<C> {
         let sessions = session::Entity::find()
             .filter(expired(self.clock.now(), idle))
             .limit(limit);
-        ask(sessions.all(&self.conn)).await
+        self.ask(sessions.all(&self.conn)).await
     }
 
     /// Notes that sessions were used, unless that was noted within the last `step`. Those that somebody else is changing are
@@ -140,7 +140,11 @@ impl<C: ConnectionTrait> DB<C> {
             .columns([session::Column::Id, session::Column::UserId])
             .filter(session::Column::Id.is_in(ids.iter().copied()))
             .into_tuple::<(Uuid, i64)>();
-        Ok(ask(owners.all(&self.conn)).await?.into_iter().collect())
+        Ok(self
+            .ask(owners.all(&self.conn))
+            .await?
+            .into_iter()
+            .collect())
     }
 
     /// Puts another token in the place of a session's, whose owner has given the password just now.

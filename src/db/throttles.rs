@@ -6,7 +6,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, prelude::Expr, sea_query::OnConflict,
 };
 
-use super::{DB, DbError, ask};
+use super::{DB, DbError};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Finds counts, begins those that are not there as they are given, and holds on to them until the transaction ends: in
@@ -32,7 +32,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(throttle::Column::Key.is_in(keys))
             .order_by_asc(throttle::Column::Key)
             .lock_exclusive();
-        ask(throttles.all(&self.conn)).await
+        self.ask(throttles.all(&self.conn)).await
     }
 
     /// Finds those of these counts that there are.
@@ -44,7 +44,7 @@ impl<C: ConnectionTrait> DB<C> {
         keys: impl IntoIterator<Item = String>,
     ) -> Result<Vec<throttle::Model>, DbError> {
         let found = throttle::Entity::find().filter(throttle::Column::Key.is_in(keys));
-        ask(found.all(&self.conn)).await
+        self.ask(found.all(&self.conn)).await
     }
 
     /// Writes a count down as it is now.

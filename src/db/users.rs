@@ -10,7 +10,7 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType},
 };
 
-use super::{DB, DbError, SWEEP, ask};
+use super::{DB, DbError, SWEEP};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a user, who has no session and no reset token. Checks nothing but what the schema checks.
@@ -89,7 +89,7 @@ impl<C: ConnectionTrait> DB<C> {
         let users = user::Entity::find()
             .filter(all)
             .order_by_asc(user::Column::Id);
-        ask(users.one(&self.conn))
+        self.ask(users.one(&self.conn))
             .await?
             .ok_or(DbError::NoResultFound)
     }
@@ -108,7 +108,7 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(user::Column::Id.is_in(ids))
             .order_by_asc(user::Column::Id)
             .lock_exclusive();
-        ask(users.all(&self.conn)).await
+        self.ask(users.all(&self.conn)).await
     }
 
     /// The same for one user.
@@ -177,7 +177,7 @@ impl<C: ConnectionTrait> DB<C> {
         before: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<user::Model>, DbError> {
-        ask(unused(before, limit).all(&self.conn)).await
+        self.ask(unused(before, limit).all(&self.conn)).await
     }
 
     /// The same, and holds on to them until the transaction ends. Those that somebody else is changing are left out.
@@ -192,7 +192,7 @@ impl<C: ConnectionTrait> DB<C> {
         // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
         let users =
             unused(before, limit).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        ask(users.all(&self.conn)).await
+        self.ask(users.all(&self.conn)).await
     }
 
     /// Deletes a user, with all that hangs on the account.

@@ -8,7 +8,7 @@ use clap::Args as _;
 use macro_rules_attribute::apply;
 use serde_json::Value;
 
-use crate::support::once;
+use crate::support::{Program, once};
 
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
 const ON_POSTGRES: &str = include_str!("../../docker-compose.yml");
@@ -84,12 +84,51 @@ async fn the_readme_lists_every_setting_with_its_default() {
 }
 
 #[apply(once)]
+async fn the_readme_and_the_help_list_the_settings_and_nothing_else() {
+    let readme = include_str!("../../README.md");
+    let (_, help, _) = Program::run(&["serve", "--help"], &[]);
+    let command = Settings::augment_args(clap::Command::new("serve"));
+    let mut settings = Vec::new();
+    for argument in command.get_arguments() {
+        let variable = argument.get_env().and_then(|name| name.to_str());
+        let variable = variable.expect("every flag has one");
+        let flag = argument.get_long().expect("every setting has one");
+        let default = argument.get_default_values().first();
+        // What follows a flag in the help, up to the next one.
+        let (_, described) = help
+            .split_once(&format!("--{flag} <"))
+            .expect("it is there");
+        let described = described.split("\n      --").next().unwrap_or_default();
+        assert!(
+            described.contains(&format!("[env: {variable}")),
+            "{described}"
+        );
+        if let Some(default) = default.and_then(|value| value.to_str()) {
+            assert!(
+                described.contains(&format!("[default: {default}]"))
+                    || described.contains(&format!("[default: \"{default}\"]")),
+                "{described}"
+            );
+        }
+        settings.push(variable.to_owned());
+    }
+    let table = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| variable | default |"));
+    let rows = table.skip(2).map_while(|line| line.strip_prefix("| `"));
+    let listed: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(listed, settings, "in the order of the help");
+    assert_eq!(help.matches("[env: ").count(), settings.len());
+}
+
+#[apply(once)]
 async fn every_link_between_the_documents_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
     for document in [
         "README.md",
         "docs/architecture.md",
+        "docs/databases.md",
         "docs/frontend.md",
         "docs/letters.md",
         "docs/operating.md",

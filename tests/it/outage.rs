@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -20,7 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Answer, Postgres, Program, TestApp, TestDatabase, on_own_postgres, once};
+use crate::support::{
+    Answer, PgBouncer, Postgres, Program, TestApp, TestDatabase, behind_a_pooler, on_own_postgres,
+    once,
+};
 
 /// Within this time every answer comes, whatever the database does.
 const PROMISED: Duration = Duration::from_secs(3);
@@ -166,6 +169,108 @@ async fn more_requests_than_can_be_answered_at_once_are_refused(server: Postgres
     }
 }
 
+#[apply(on_own_postgres)]
+async fn a_server_that_turned_read_only_is_left_for_one_that_takes_changes(server: Postgres) {
+    const READ_ONLY: &str = "ALTER SYSTEM SET default_transaction_read_only = on";
+    let other = Postgres::start().expect("PostgreSQL is installed");
+    for server in [&other, &server] {
+        let app = TestApp::with(TestDatabase::at(server.url("postgres")), &[]).await;
+        app.stop().await;
+    }
+    let proxy = Proxy::start(server.port()).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
+    let app = TestApp::with(TestDatabase::at(url), &[]).await;
+    fill_pool(&app).await;
+    let admin = Database::connect(server.url("postgres"))
+        .await
+        .expect("connects");
+    for sql in [READ_ONLY, "SELECT pg_reload_conf()"] {
+        admin.execute_unprepared(sql).await.expect("SQL is right");
+    }
+    // Each process of the server hears of it when it is next asked something.
+    let heard = "SHOW transaction_read_only";
+    while TestDatabase::at(server.url("postgres"))
+        .sql(heard)
+        .await
+        .as_deref()
+        != Some("on")
+    {}
+    tokio::task::yield_now().await;
+    let ready = join_all((0..20).map(|_| app.get("/health/ready"))).await;
+    for answer in ready {
+        answer.assert_problem(503, "database-unavailable");
+    }
+    let written = app
+        .register("ada@example.com", "correct horse battery")
+        .await;
+    written.assert_problem(503, "database-unavailable");
+    assert_eq!(app.get("/health/live").await.status, StatusCode::OK);
+    // The old server stays up, and keeps the connections that it has.
+    proxy.lead_to(other.port());
+    assert_recovers(&app).await;
+    let ready = join_all((0..20).map(|_| app.get("/health/ready"))).await;
+    assert!(
+        ready.iter().all(|answer| answer.status == StatusCode::OK),
+        "{ready:?}"
+    );
+    app.stop().await;
+}
+
+#[apply(behind_a_pooler)]
+async fn a_pooler_that_keeps_sessions_apart_can_stand_in_front(server: Postgres) {
+    let pooler = PgBouncer::start(&server, "session");
+    let app = TestApp::with(TestDatabase::at(pooler.url.clone()), &[]).await;
+    fill_pool(&app).await;
+    assert_recovers(&app).await;
+    let token = app
+        .token("back0@example.com", "correct horse battery")
+        .await;
+    assert!(app.opens(&token).await);
+    // The limit of a statement is there too.
+    let other = Database::connect(server.url("postgres"))
+        .await
+        .expect("connects");
+    let locked = other.begin().await.expect("begins");
+    locked
+        .execute_unprepared("LOCK TABLE users")
+        .await
+        .expect("locks");
+    let email = "late@example.com";
+    let refused = app.register(email, "correct horse battery").await;
+    refused.assert_problem(503, "database-unavailable");
+    let waiting = "SELECT 'waits' FROM pg_locks WHERE NOT granted";
+    assert_eq!(
+        TestDatabase::at(server.url("postgres")).sql(waiting).await,
+        None
+    );
+    locked.rollback().await.expect("unlocks");
+    app.stop().await;
+}
+
+#[apply(behind_a_pooler)]
+async fn a_pooler_that_shares_sessions_is_refused_with_the_mend(server: Postgres) {
+    for mode in ["transaction", "statement"] {
+        let pooler = PgBouncer::start(&server, mode);
+        for action in [&["serve"][..], &["migrate", "up"]] {
+            let (succeeded, _, log) = Program::run(action, &[("DATABASE_URL", &pooler.url)]);
+            assert!(!succeeded, "{mode}");
+            assert!(
+                log.contains(
+                    "shares its connections between clients, for a transaction or a \
+                     statement at a time: set the pooler to session mode (PgBouncer: pool_mode=session)"
+                ),
+                "{mode}: {log}"
+            );
+        }
+    }
+    let made =
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+    assert_eq!(
+        TestDatabase::at(server.url("postgres")).sql(made).await,
+        None
+    );
+}
+
 #[apply(once)]
 async fn a_database_that_does_not_come_is_given_up_after_half_a_minute() {
     let closed =
@@ -206,6 +311,8 @@ async fn a_database_that_is_down_at_start_is_waited_for(server: Postgres) {
 /// A way to the server that can lose what passes through it.
 struct Proxy {
     port: u16,
+    /// The port of the server that new connections go to.
+    server: Arc<AtomicU16>,
     generation: watch::Sender<u32>,
     /// How long it holds up each question, in milliseconds.
     delay: Arc<AtomicU64>,
@@ -218,10 +325,13 @@ impl Proxy {
         let (generation, current) = watch::channel(0);
         let delay = Arc::new(AtomicU64::new(0));
         let delay_of_each = Arc::clone(&delay);
+        let server = Arc::new(AtomicU16::new(server));
+        let server_of_each = Arc::clone(&server);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut current = current.clone();
                 let delay = Arc::clone(&delay_of_each);
+                let server = server_of_each.load(Ordering::SeqCst);
                 current.mark_unchanged();
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(("127.0.0.1", server))
@@ -237,6 +347,7 @@ impl Proxy {
         });
         Self {
             port,
+            server,
             generation,
             delay,
         }
@@ -244,6 +355,11 @@ impl Proxy {
 
     fn slow_down(&self, milliseconds: u64) {
         self.delay.store(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Leads new connections to another server. Those that there are stay where they are.
+    fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::SeqCst);
     }
 
     fn silence(&mut self) {

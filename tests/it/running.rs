@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use bienvenue::config::Settings;
+use clap::Args as _;
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
 use reqwest::{Client, StatusCode};
@@ -43,7 +45,6 @@ async fn times_and_networks_that_make_no_sense_stop_the_start_too() {
         ("BIENVENUE_SESSION_IDLE", "0s", "a second at least"),
         ("BIENVENUE_SESSION_IDLE", "10ms", "a second at least"),
         ("BIENVENUE_SESSION_IDLE", "7", "write a number and its unit"),
-        ("BIENVENUE_SESSION_IDLE", "", "BIENVENUE_SESSION_IDLE"),
         (
             "BIENVENUE_SESSION_LIFETIME",
             "-1d",
@@ -85,11 +86,6 @@ async fn settings_that_make_no_sense_stop_the_start_with_a_sentence() {
             "DATABASE_URL",
             "postgres://u:secret@h:none/x",
             "DATABASE_URL is no PostgreSQL URL",
-        ),
-        (
-            "DATABASE_URL",
-            "sqlite://no/such/folder/x.db?mode=rwc",
-            "unable to open database file",
         ),
         (
             "BIENVENUE_DATABASE_CONNECTIONS",
@@ -149,6 +145,228 @@ async fn settings_that_make_no_sense_stop_the_start_with_a_sentence() {
         !succeeded && complaints.contains("BIENVENUE_BCRYPT_COST must be at least 10"),
         "{complaints}"
     );
+}
+
+/// The variables of all settings.
+fn variables() -> Vec<String> {
+    let command = Settings::augment_args(clap::Command::new("serve"));
+    let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+    variables
+        .map(|name| name.to_str().expect("text").to_owned())
+        .collect()
+}
+
+#[apply(once)]
+async fn an_empty_variable_is_one_that_is_not_set() {
+    let names = variables();
+    assert!(names.len() > 20, "{names:?}");
+    let empty: Vec<_> = names.iter().map(|name| (&**name, "")).collect();
+    let program = Program::spawn_with(&["serve", "--listen", "127.0.0.1:0"], &empty).wait();
+    assert!(program.folder().join("bienvenue.db").is_file());
+    program.signal("TERM");
+    assert!(program.ended().0.success());
+    for command in [["migrate", "status"], ["health", "--help"]] {
+        let (succeeded, _, complaints) = Program::run(&command, &empty);
+        assert!(succeeded, "{complaints}");
+    }
+    // In front of a file, too: what it says stands.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a $b \\ \"c\".db");
+    let text = format!("DATABASE_URL='sqlite://{}?mode=rwc'\n", file.display());
+    std::fs::write(folder.path().join(".env"), text).expect("writes");
+    let mut command = crate::support::command(&["migrate", "up"], &folder);
+    let output = command.env("DATABASE_URL", "").output().expect("runs");
+    assert!(output.status.success(), "{output:?}");
+    assert!(file.is_file());
+}
+
+#[apply(once)]
+async fn a_database_url_is_refused_without_a_word_of_it() {
+    const ENCODE: &str = "DATABASE_URL has a character in its user name or password that means something else in a URL: \
+         write % as %25, # as %23, / as %2F, ? as %3F, @ as %40 and : as %3A";
+    for (url, complaint) in [
+        ("postgres://app:se#cret@db/app", ENCODE),
+        ("postgres://app:se/cret@db/app", ENCODE),
+        ("postgres://app:1/cret@db/app", ENCODE),
+        ("postgres://app:se?cret@db/app", ENCODE),
+        ("postgres://app:1?cret@db/app", ENCODE),
+        ("postgres://app:1?cret&x@db/app", ENCODE),
+        ("postgres://app:se@cr#et@db/app", ENCODE),
+        ("postgres://app:secret%FF@db/app", ENCODE),
+        ("postgres://app:@cret/x@db/app", ENCODE),
+        (
+            "postgres://u:secret@h:none/x",
+            "DATABASE_URL is no PostgreSQL URL: invalid port number. Write postgres://user:password@host:5432/database",
+        ),
+        (
+            "postgres://app:secret@db/app?sslpassword=secret",
+            "DATABASE_URL has the parameter sslpassword, which there is not",
+        ),
+        (
+            "postgres://app@db/app?secret1=x",
+            "DATABASE_URL has a parameter that there is not",
+        ),
+        (
+            "postgres://app@db/app?sslmode=secret",
+            "DATABASE_URL has a sslmode that makes no sense",
+        ),
+        (
+            "postgres://app@db/app?port=secret",
+            "DATABASE_URL has a port that makes no sense",
+        ),
+        (
+            "sqlite://x.db?mode=secret",
+            "DATABASE_URL has a mode that is none of rwc, rw, memory, ro",
+        ),
+        (
+            "sqlite://x.db?mode=rwc&key=secret",
+            "DATABASE_URL has the parameter key, which there is not",
+        ),
+        ("sqlite://my secret/x.db?mode=rwc", "DATABASE_URL is no URL"),
+        (
+            "sqlite://x.db?mode=ro",
+            "DATABASE_URL opens the file for reading alone",
+        ),
+    ] {
+        for action in [&["serve"][..], &["migrate", "status"]] {
+            let variables = [("DATABASE_URL", url), ("RUST_LOG", "trace")];
+            let (succeeded, _, complaints) = Program::run(action, &variables);
+            assert!(
+                !succeeded && complaints.contains(complaint),
+                "{url}: {complaints}"
+            );
+            assert!(!complaints.contains("cret"), "{url}: {complaints}");
+        }
+    }
+    // What is in one that can be used is not logged either.
+    let settings = crate::support::settings(&[
+        "--database-url",
+        "postgres://app:p%23ss@db/app?sslmode=disable&application_name=a@b&options[search_path]=x",
+    ]);
+    assert!(settings.check().is_ok());
+}
+
+#[apply(once)]
+async fn a_sqlite_file_that_cannot_be_opened_is_named_with_the_mend() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path().display();
+    let allow = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.path().join(name), mode).expect("it is ours");
+    };
+    for name in ["locked", "closed"] {
+        std::fs::create_dir(folder.path().join(name)).expect("makes a folder");
+    }
+    for name in ["text", "mine.db", "walled.db", "walled.db-wal"] {
+        std::fs::write(folder.path().join(name), "").expect("writes");
+    }
+    std::fs::write(folder.path().join("text"), "Dear Ada, how are you?").expect("writes");
+    for (name, mode) in [
+        ("locked", 0o500),
+        ("closed", 0),
+        ("mine.db", 0o400),
+        ("walled.db-wal", 0),
+    ] {
+        allow(name, mode);
+    }
+    for (path, complaint) in [
+        (
+            "no/x.db?mode=rwc",
+            format!(
+                "the SQLite file {at}/no/x.db can't be made: there is no folder {at}/no. Make it"
+            ),
+        ),
+        (
+            "no/x.db",
+            format!(
+                "the SQLite file {at}/no/x.db can't be made: there is no folder {at}/no. Make it"
+            ),
+        ),
+        (
+            "x.db",
+            format!("the SQLite file {at}/x.db is not there: add ?mode=rwc"),
+        ),
+        ("?mode=rwc", format!("{at}/ is a folder: name a file in it")),
+        (
+            "locked?mode=rwc",
+            format!("{at}/locked is a folder: name a file in it"),
+        ),
+        (
+            "text/x.db?mode=rwc",
+            format!("the SQLite file {at}/text/x.db can't be opened: a part of its path is a file"),
+        ),
+        ("text?mode=rwc", format!("{at}/text is no SQLite database")),
+        (
+            "locked/x.db?mode=rwc",
+            format!("{at}/locked/x.db can't be written: user "),
+        ),
+        (
+            "closed/x.db?mode=rwc",
+            format!("{at}/closed/x.db can't be written: user "),
+        ),
+        (
+            "mine.db?mode=rwc",
+            format!("has no right to {at}/mine.db, which is user "),
+        ),
+        (
+            "walled.db?mode=rwc",
+            format!("has no right to {at}/walled.db-wal, which is user "),
+        ),
+    ] {
+        for action in [&["serve"][..], &["migrate", "up"]] {
+            let url = format!("sqlite://{at}/{path}");
+            let variables = [("DATABASE_URL", &*url)];
+            let (succeeded, complaints) = Program::run_unprivileged(action, &variables);
+            assert!(
+                !succeeded && complaints.contains(&complaint),
+                "{path}: {complaints}"
+            );
+            assert!(
+                complaints.starts_with("bienvenue: the database can't be used: ")
+                    || action.len() > 1
+            );
+        }
+    }
+    allow("locked", 0o700);
+    allow("closed", 0o700);
+}
+
+#[apply(once)]
+async fn a_sqlite_file_on_a_read_only_file_system_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path().display();
+    let script = format!(
+        "mount -t tmpfs -o ro none {at} && DATABASE_URL='sqlite://{at}/x.db?mode=rwc' exec {}",
+        env!("CARGO_BIN_EXE_bienvenue")
+    );
+    let output = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", &script])
+        .env_remove("DATABASE_URL")
+        .output()
+        .expect("util-linux is there");
+    let complaints = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        complaints.contains(&format!(
+            "{at}/x.db can't be written: its file system is read-only. Mount it for writing"
+        )),
+        "{complaints}"
+    );
+}
+
+#[apply(once)]
+async fn connections_that_may_be_unencrypted_are_warned_of() {
+    let url = "postgres://app:secret@192.0.2.1/app";
+    let program = Program::spawn(&[("DATABASE_URL", url)]);
+    drop(program.wait_for("Add ?sslmode=verify-full"));
+    let stated = format!("{url}?sslmode=disable");
+    for quiet in [&stated, "postgres://app:secret@127.0.0.1:1/app"] {
+        let program = Program::spawn(&[("DATABASE_URL", quiet), ("PGSSLMODE", "")]);
+        let program = program.wait_for("waiting for the database");
+        program.signal("TERM");
+        let (_, log) = program.ended();
+        assert!(!log.contains("verify-full"), "{log}");
+    }
 }
 
 #[apply(once)]
@@ -246,15 +464,54 @@ async fn a_file_named_env_sets_what_the_environment_leaves_open() {
     assert!(folder.path().join("from-env-file.db").is_file());
     run(Some("sqlite://from-environment.db?mode=rwc"));
     assert!(folder.path().join("from-environment.db").is_file());
-    std::fs::write(folder.path().join(".env"), "DATABASE_URL=\"unclosed\n").expect("writes");
-    let output = crate::support::command(&["migrate", "up"], &folder)
-        .output()
-        .expect("runs");
-    assert!(!output.status.success());
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains(".env"),
-        "{output:?}"
-    );
+}
+
+#[apply(once)]
+async fn a_line_of_the_env_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let quote = |line: usize, name: &str| {
+        format!(
+            "line {line} of the file .env: the value of {name} must be quoted, as it has spaces, quotes or signs in it. Write {name}='…'"
+        )
+    };
+    for (text, complaint) in [
+        (
+            "# BIENVENUE_MAIL_FROM=My Secret <a@example.org>\nRUST_LOG=info\nBIENVENUE_MAIL_FROM=My Secret <a@example.org>\n",
+            quote(3, "BIENVENUE_MAIL_FROM"),
+        ),
+        ("DATABASE_URL=\"secret\n", quote(1, "DATABASE_URL")),
+        (
+            "RUST_LOG=\"info\n\"\nexport DATABASE_URL=\"secret\nX=Y",
+            quote(3, "DATABASE_URL"),
+        ),
+        (
+            "RUST_LOG=info\nsecret\n",
+            "line 2 of the file .env is no NAME=value".to_owned(),
+        ),
+        (
+            "\u{feff}RUST_LOG=info\n<secret>=1\n",
+            "line 2 of the file .env is no NAME=value".to_owned(),
+        ),
+        ("RUST_LOG=\0\n", "the file .env has a NUL in it".to_owned()),
+    ] {
+        std::fs::write(folder.path().join(".env"), text).expect("writes");
+        let output = crate::support::command(&["serve"], &folder).output();
+        let output = output.expect("runs");
+        let complaints = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert!(!output.status.success(), "{text}");
+        assert!(
+            complaints.contains(&complaint.to_lowercase()),
+            "{text}: {complaints}"
+        );
+        assert!(!complaints.contains("secret"), "{text}: {complaints}");
+    }
+    // The mend that is told works.
+    let mended =
+        "BIENVENUE_MAIL_FROM='My App <a@example.org>'\nDATABASE_URL='sqlite://x.db?mode=rwc'";
+    std::fs::write(folder.path().join(".env"), mended).expect("writes");
+    let output = crate::support::command(&["migrate", "up"], &folder).output();
+    assert!(output.expect("runs").status.success());
+    assert!(folder.path().join("x.db").is_file());
 }
 
 /// All migrations there are, the oldest first.
@@ -311,7 +568,10 @@ async fn replicas_that_start_at_the_same_instant_all_come_up(database: TestDatab
             .expect("answers");
         assert_eq!(made.status, StatusCode::CREATED);
     }
-    assert_eq!(database.count("seaql_migrations").await, MIGRATIONS.len());
+    assert_eq!(
+        database.count("bienvenue_migrations").await,
+        MIGRATIONS.len()
+    );
 }
 
 #[apply(on_both_databases)]

@@ -19,7 +19,9 @@ use sea_orm::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{TestApp, TestDatabase, TestDb, on_both_databases};
+use crate::support::{
+    Postgres, Program, TestApp, TestDatabase, TestDb, on_both_databases, on_own_postgres,
+};
 
 /// A column's type, and whether it can be null.
 type Columns = BTreeMap<String, (String, bool)>;
@@ -177,8 +179,7 @@ async fn a_database_that_a_newer_version_migrated_is_refused(database: TestDatab
     let db = DB::connect(&database.url)
         .await
         .expect("opens and migrates");
-    let newer =
-        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_newer', 0)";
+    let newer = "INSERT INTO bienvenue_migrations (version, applied_at) VALUES ('m20990101_000001_newer', 0)";
     database.sql(newer).await;
     let refused = DB::connect(&database.url)
         .await
@@ -189,6 +190,112 @@ async fn a_database_that_a_newer_version_migrated_is_refused(database: TestDatab
     let newest = states(&db).await.pop();
     let unknown = MigrationState::Unknown("m20990101_000001_newer".to_owned());
     assert_eq!(newest, Some(unknown));
+}
+
+/// What an older binary reads of a database: the names in the table of migrations that it knows.
+async fn old_names(database: &TestDatabase) -> Vec<String> {
+    let conn = Database::connect(&database.url).await.expect("connects");
+    let sql = "SELECT version FROM seaql_migrations ORDER BY version";
+    let statement = Statement::from_string(conn.get_database_backend(), sql);
+    let rows = conn.query_all_raw(statement).await.expect("SQL is right");
+    conn.close().await.expect("closes");
+    let names = rows.iter().map(|row| row.try_get_by_index(0));
+    names.collect::<Result<_, _>>().expect("text")
+}
+
+#[apply(on_both_databases)]
+async fn the_table_of_migrations_of_older_versions_is_read_and_kept_up(test: TestDb) {
+    let (db, database) = (&test.db, &test.database);
+    let ada = db.add_user("ada@example.com", "hash").await.expect("added");
+    let all: Vec<_> = states(db).await.into_iter().map(applied).collect();
+    let newest = db.migrate(Direction::Down).await.expect("goes down");
+    // As an older version left it, which knew all but the newest.
+    database
+        .sql("ALTER TABLE bienvenue_migrations RENAME TO seaql_migrations")
+        .await;
+    let old = old_names(database).await;
+    assert_eq!(old.len(), all.len() - 1);
+    let pending = states(db).await.pop();
+    assert_eq!(pending, Some(MigrationState::Pending(newest[0].clone())));
+    assert_eq!(db.migrate(Direction::Up).await.expect("goes up"), newest);
+    assert_eq!(database.count("bienvenue_migrations").await, all.len());
+    // One that runs finds all that it knows, and one that is started finds what it does not know.
+    assert_eq!(old_names(database).await, all);
+    let kept = db.find_user_by([("email", "ada@example.com")]).await;
+    assert_eq!(kept.expect("found").id, ada.id);
+    // What is taken back is taken back for both.
+    assert_eq!(
+        db.migrate(Direction::Down).await.expect("goes down"),
+        newest
+    );
+    assert_eq!(old_names(database).await, old);
+}
+
+#[apply(on_both_databases)]
+async fn the_table_of_migrations_is_moved_where_nothing_else_is_to_do(test: TestDb) {
+    let (db, database) = (&test.db, &test.database);
+    database
+        .sql("ALTER TABLE bienvenue_migrations RENAME TO seaql_migrations")
+        .await;
+    let old = old_names(database).await;
+    let moves = (0..4).map(|_| db.migrate(Direction::Up));
+    for moved in futures_util::future::join_all(moves).await {
+        assert!(moved.expect("goes up").is_empty());
+    }
+    assert_eq!(database.count("bienvenue_migrations").await, old.len());
+    assert_eq!(old_names(database).await, old);
+}
+
+#[apply(on_both_databases)]
+async fn the_migrations_of_another_program_are_left_alone(database: TestDatabase) {
+    for sql in [
+        "CREATE TABLE seaql_migrations (version varchar NOT NULL PRIMARY KEY, applied_at bigint NOT NULL)",
+        "INSERT INTO seaql_migrations VALUES ('m20220101_000001_create_table', 0)",
+        "CREATE TABLE cakes (id integer)",
+    ] {
+        database.sql(sql).await;
+    }
+    let db = DB::connect(&database.url).await.expect("opens");
+    db.add_user("ada@example.com", "hash").await.expect("added");
+    db.migrate(Direction::Down).await.expect("goes down");
+    db.migrate(Direction::Up).await.expect("goes up");
+    assert_eq!(
+        old_names(&database).await,
+        ["m20220101_000001_create_table"]
+    );
+}
+
+#[apply(on_both_databases)]
+async fn the_tables_of_another_program_are_not_taken_for_ours(database: TestDatabase) {
+    database.sql("CREATE TABLE throttles (id integer)").await;
+    let (succeeded, _, log) = Program::run(&["serve"], &[("DATABASE_URL", &database.url)]);
+    assert!(!succeeded);
+    let complaint = "the database can't be used: another program has its tables in it (";
+    assert!(
+        log.contains(complaint) && log.contains("\"throttles\""),
+        "{log}"
+    );
+    // Nothing is made beside them.
+    let tables: Vec<_> = of_database(&database).await.into_keys().collect();
+    assert_eq!(tables, ["throttles"]);
+}
+
+#[apply(on_own_postgres)]
+async fn a_database_that_has_not_all_characters_is_refused(server: Postgres) {
+    let admin = TestDatabase::at(server.url("postgres"));
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = encoding.to_lowercase();
+        let sql =
+            format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
+        admin.sql(&sql).await;
+        for action in [&["serve"][..], &["migrate", "up"]] {
+            let (succeeded, _, log) = Program::run(action, &[("DATABASE_URL", &server.url(&name))]);
+            let complaint = format!(
+                "it is encoded in {encoding}, which has not all characters: make one that is encoded in UTF8"
+            );
+            assert!(!succeeded && log.contains(&complaint), "{log}");
+        }
+    }
 }
 
 async fn states(db: &DB) -> Vec<MigrationState> {
@@ -229,12 +336,12 @@ async fn of_database(database: &TestDatabase) -> BTreeMap<String, Columns> {
         DbBackend::Sqlite => {
             "SELECT m.name, c.name, lower(c.type), NOT c.\"notnull\"
              FROM sqlite_schema m JOIN pragma_table_info(m.name) c
-             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'seaql_migrations'"
+             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'bienvenue_migrations'"
         }
         _ => {
             "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES'
              FROM information_schema.columns
-             WHERE table_schema = 'public' AND table_name <> 'seaql_migrations'"
+             WHERE table_schema = 'public' AND table_name <> 'bienvenue_migrations'"
         }
     };
     let statement = Statement::from_string(conn.get_database_backend(), sql);

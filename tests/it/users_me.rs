@@ -1,5 +1,7 @@
 //! What the owner of an account may do with it.
 
+use std::time::{Duration, Instant};
+
 use bienvenue::auth::hash_password;
 use chrono::TimeDelta;
 use futures_util::future::join;
@@ -7,7 +9,7 @@ use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp, on_both_databases};
+use crate::support::{Answer, TestApp, TestDatabase, on_both_databases, once};
 
 const ADA: &str = "ada@example.com";
 const OLD: &str = "correct horse battery";
@@ -259,4 +261,46 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
             }],
         })
     );
+}
+
+#[apply(once)]
+async fn no_byte_of_a_closed_account_stays_in_the_files_of_sqlite() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let path = folder.path().join("test.db");
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let app = TestApp::with(TestDatabase::at(url.clone()), &[]).await;
+    let has_trace = || {
+        let bytes = ["", "-wal"].map(|suffix| {
+            let file = format!("{}{suffix}", path.display());
+            std::fs::read(file).unwrap_or_default()
+        });
+        let trace = b"erased";
+        (bytes.iter()).any(|bytes| bytes.windows(trace.len()).any(|window| window == trace))
+    };
+    for number in 0..60 {
+        app.register(&format!("kept{number}@example.com"), OLD)
+            .await;
+        app.register(&format!("erased{number}@example.com"), OLD)
+            .await;
+    }
+    app.letters_are_out().await;
+    for number in 0..60 {
+        let token = app.token(&format!("erased{number}@example.com"), OLD).await;
+        let closed = app.delete_as(&token, "/users/me").await;
+        assert_eq!(closed.status, StatusCode::NO_CONTENT, "{closed:?}");
+    }
+    assert!(has_trace());
+    app.letters_are_out().await;
+    app.clock.advance(TimeDelta::days(3));
+    while app.auth.sweep_letters().await.expect("it can") {}
+    // Another replica sweeps as soon as it is there.
+    let replica = TestApp::with(TestDatabase::at(url), &[]).await;
+    let begun = Instant::now();
+    while has_trace() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a trace is left");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(app.database.count("users").await, 60);
+    replica.stop().await;
+    app.stop().await;
 }

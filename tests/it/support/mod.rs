@@ -5,6 +5,7 @@ mod app;
 mod browser;
 mod mailbox;
 mod page;
+mod pgbouncer;
 mod postgres;
 mod program;
 mod relay;
@@ -29,6 +30,7 @@ pub use app::{TestApp, settings};
 pub use browser::Browser;
 pub use mailbox::{Mail, Mailbox, SmtpServer};
 pub use page::Page;
+pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use program::{Program, command};
 pub use relay::Relay;
@@ -67,6 +69,8 @@ pub enum Needs {
     MailServerAndBrowser(fn(TestDatabase) -> Run),
     /// A PostgreSQL server of its own, to be stopped and started.
     Server(fn(Postgres) -> Run),
+    /// The same, and a pooler to put in front of it.
+    Pooler(fn(Postgres) -> Run),
 }
 
 inventory::collect!(Behaviour);
@@ -126,6 +130,15 @@ macro_rules! on_own_postgres {
     };
 }
 
+/// `#[apply(behind_a_pooler)]`: as [`on_own_postgres`], where there is a pooler.
+macro_rules! behind_a_pooler {
+    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: Postgres $(,)?) $body:block) => {
+        $(#[$attribute])*
+        async fn $name($argument: Postgres) $body
+        $crate::support::register!($name, Pooler, |server| Box::pin($name(server)));
+    };
+}
+
 macro_rules! register {
     ($name:ident, $needs:ident, $run:expr) => {
         inventory::submit! {
@@ -139,8 +152,8 @@ macro_rules! register {
 }
 
 pub(crate) use {
-    in_a_browser, on_a_page, on_both_databases, on_fresh_database, on_own_postgres, once, register,
-    with_mail_server, with_mail_server_and_browser,
+    behind_a_pooler, in_a_browser, on_a_page, on_both_databases, on_fresh_database,
+    on_own_postgres, once, register, with_mail_server, with_mail_server_and_browser,
 };
 
 /// What a test on a database can ask for.
@@ -265,6 +278,7 @@ pub fn run() -> ExitCode {
     let has_browser = Browser::is_installed();
     let has_page = Page::is_built();
     let has_mail_server = SmtpServer::is_installed();
+    let has_pooler = Postgres::is_installed() && PgBouncer::is_installed();
     let missing = [
         (server.is_none(), "PostgreSQL: SQLite alone is covered"),
         (
@@ -278,6 +292,10 @@ pub fn run() -> ExitCode {
         (
             !has_mail_server,
             "mail server (python3-aiosmtpd): letters go to files alone",
+        ),
+        (
+            !has_pooler,
+            "PgBouncer (pgbouncer): poolers are not covered",
         ),
         (
             !has_page,
@@ -316,8 +334,11 @@ pub fn run() -> ExitCode {
                 let can_run = has_mail_server && has_browser;
                 trials.extend(on_each_database(&name, run, server, can_run));
             }
-            Needs::Server(run) => {
-                let found = Postgres::is_installed();
+            Needs::Server(run) | Needs::Pooler(run) => {
+                let found = match behaviour.run {
+                    Needs::Pooler(_) => has_pooler,
+                    _ => Postgres::is_installed(),
+                };
                 let trial = trial(name, move || {
                     run(Postgres::start().expect("PostgreSQL is installed"))
                 });

@@ -23,10 +23,7 @@ impl Postgres {
     pub fn start() -> Option<Self> {
         binaries()?;
         let folder = tempfile::tempdir().expect("there is room for a folder");
-        if is_root() {
-            let owner = format!("{}:", unprivileged_user());
-            check(Command::new("chown").arg(owner).arg(folder.path()));
-        }
+        give_to_somebody(folder.path());
         let data = folder.path().join("data");
         check(
             unprivileged("initdb")
@@ -165,7 +162,15 @@ fn check(command: &mut Command) {
     assert!(status.success(), "{command:?} failed");
 }
 
-fn is_root() -> bool {
+/// Lets [`as_somebody`] write in a folder.
+pub fn give_to_somebody(folder: &Path) {
+    if is_root() {
+        let owner = format!("{}:", unprivileged_user());
+        check(Command::new("chown").arg("-R").arg(owner).arg(folder));
+    }
+}
+
+pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
@@ -181,7 +186,11 @@ fn unprivileged_user() -> &'static str {
 
 /// A command of PostgreSQL's, as somebody who is not root, that ends when this process does.
 fn unprivileged(name: &str) -> Command {
-    let binary = binaries().expect("PostgreSQL is installed").join(name);
+    as_somebody(&binaries().expect("PostgreSQL is installed").join(name))
+}
+
+/// A command that runs as somebody who is not root, and ends when this process does.
+pub fn as_somebody(binary: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.arg("--pdeathsig=KILL");
     if is_root() {

@@ -10,7 +10,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{TEST_KEY, postgres::signal};
+use super::{
+    TEST_KEY,
+    postgres::{is_root, signal},
+};
 
 /// A `bienvenue serve` that runs, killed when it is dropped.
 pub struct Program {
@@ -31,6 +34,20 @@ pub fn command(arguments: &[&str], folder: &TempDir) -> Command {
     command
 }
 
+/// The program in an environment without settings, without the rights that root has over files of others.
+fn unprivileged() -> Command {
+    let program = env!("CARGO_BIN_EXE_bienvenue");
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all", program]);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.env_clear();
+    command
+}
+
 impl Program {
     /// Runs a command to its end, and returns whether it succeeded, what it printed, and what it
     /// complained of.
@@ -45,6 +62,25 @@ impl Program {
             String::from_utf8(output.stdout).expect("it prints text"),
             String::from_utf8(output.stderr).expect("it prints text"),
         )
+    }
+
+    /// The same without the rights that root has over files of others.
+    pub fn run_unprivileged(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let output = unprivileged()
+            .args(arguments)
+            .current_dir(folder.path())
+            .envs(variables.iter().copied())
+            .output()
+            .expect("the program is there");
+        let complaints = String::from_utf8(output.stderr).expect("it prints text");
+        (output.status.success(), complaints)
+    }
+
+    /// As [`Program::spawn`], with arguments.
+    pub fn spawn_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        Self::spawn_command(command(arguments, &folder), folder, variables)
     }
 
     /// Starts to serve. It may not listen yet: see [`Program::wait`].
