@@ -251,6 +251,7 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
                 "created_at": "2026-11-22T06:00:00Z",
                 "token_expires_at": "2026-11-23T06:00:00Z",
             }],
+            "one_time_tokens": [],
             "mails": [{
                 "kind": "email-verification",
                 "recipient": ADA,
