@@ -41,7 +41,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A figure: its name, and what measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 18] = [
+const FIGURES: [Figure; 20] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
