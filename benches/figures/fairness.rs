@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// How many sign-ins are timed, one at a time.
-const SIGN_INS: usize = 30;
+const SIGN_INS: usize = 20;
 
 /// How long the quiet network pauses after each.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// How many connections sign in over and over, of however many networks.
 const FLOOD: usize = 300;
