@@ -15,8 +15,10 @@ pub struct Model {
     /// Empty: networks alone tell. Rows of an older version have here what the browser or program said of itself.
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_agent: String,
-    /// When the owner last signed in from there, or used a session from there, give or take an hour.
+    /// When the owner last signed in from there; 1970 where that never was.
     pub last_signed_in_at: DateTimeUtc,
+    /// When a session was last used from there, give or take an hour.
+    pub last_used_at: Option<DateTimeUtc>,
 }
 
 /// What known clients belong to.

@@ -54,7 +54,7 @@ pub(super) fn network(request: &Request, proxies: &TrustedProxies) -> String {
         ip: peer.map(|peer| address(peer.ip(), request.headers(), proxies)),
         ..auth::Client::default()
     };
-    client.network()
+    client.block()
 }
 
 /// Says, once, that somebody who is not trusted notes from where requests come: either that is made up, or it is a proxy that

@@ -1,5 +1,6 @@
 //! Everything that is kept about somebody.
 
+use chrono::DateTime;
 use entity::{email_verification, known_client, one_time_token, outgoing_mail, session, user};
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json};
 use uuid::Uuid;
@@ -82,8 +83,10 @@ struct ExportedClient {
     network: String,
     /// Empty, but for what older versions kept: what the browser or program said of itself.
     user_agent: String,
-    /// When the owner last signed in from there, or used a session from there, give or take an hour.
-    last_signed_in_at: Time,
+    /// When the owner last signed in from there.
+    last_signed_in_at: OrNull<Time>,
+    /// When the owner last used a session from there, give or take an hour.
+    last_used_at: OrNull<Time>,
 }
 
 /// An address that waits for its letter to be answered.
@@ -151,7 +154,10 @@ impl From<known_client::Model> for ExportedClient {
         Self {
             network: client.network,
             user_agent: client.user_agent,
-            last_signed_in_at: client.last_signed_in_at.into(),
+            last_signed_in_at: Some(client.last_signed_in_at)
+                .filter(|time| *time > DateTime::UNIX_EPOCH)
+                .into(),
+            last_used_at: client.last_used_at.into(),
         }
     }
 }

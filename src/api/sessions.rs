@@ -270,7 +270,7 @@ impl SessionsApi {
             .sign_in(&email, &password, client.0.clone())
             .await?;
         if let (Delivery::Cookie, Some(former)) = (delivery, former.0) {
-            self.auth.end_former_session(&former, &client.0).await?;
+            self.auth.end_former_session(&former, &client.0).await;
         }
         let (session, token) = (signed_in.current.session, signed_in.token);
         let session = Session::current(session);

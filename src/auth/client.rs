@@ -68,8 +68,9 @@ impl Client {
         std::iter::once(own).chain(blocks).collect()
     }
 
-    /// The largest of its networks: what one customer of a provider can have at most.
-    pub(super) fn widest_network(&self) -> String {
+    /// The largest of its networks: what one customer of a provider can have at most. What there is so much of and no more, as
+    /// time for hashing, is shared out by it.
+    pub(crate) fn block(&self) -> String {
         self.networks()
             .pop()
             .map(|network| network.name)

@@ -58,7 +58,7 @@ impl Auth {
         client: &Client,
     ) -> Result<Option<Confirmed>, ConfirmError> {
         // Overflow is refused at once, before the database counts anything.
-        self.hashing.has_room(&client.network())?;
+        self.hashing.has_room(&client.block())?;
         let attempt = self.throttle.begin_attempt(address, client).await?;
         match self.confirm(password, user, client).await {
             Ok(Some(confirmed)) => {
@@ -84,7 +84,7 @@ impl Auth {
         stored: Option<StoredHash>,
         client: &Client,
     ) -> Result<Verdict, ConfirmError> {
-        self.hashing.has_room(&client.network())?;
+        self.hashing.has_room(&client.block())?;
         let attempt = self.throttle.begin_attempt(Some(address), client).await?;
         match self.verify(password, stored, client).await {
             Ok(verdict) if verdict.is_right => {
@@ -182,7 +182,7 @@ impl Auth {
         stored: Option<StoredHash>,
         client: &Client,
     ) -> Result<Verdict, HashingError> {
-        let place = self.place(password, stored.as_ref(), &client.network())?;
+        let place = self.place(password, stored.as_ref(), &client.block())?;
         let matched = self.matches(&place, password, stored.as_ref()).await?;
         let cost = self.policy.bcrypt_cost;
         let is_current =

@@ -56,7 +56,7 @@ pub enum UndoEmailChangeError {
     /// The token is unknown, used, or too old, or an older change was taken back.
     #[error("this token is not good, or not any more")]
     InvalidToken,
-    /// Another account has the former address by now. The token stays good.
+    /// Another account has the former address by now, and has verified it. The token stays good.
     #[error("User {0} already exists")]
     AlreadyExists(String),
     /// There were too many tokens that were no good.
@@ -209,6 +209,8 @@ impl Auth {
     /// and verified. Every session ends, waiting changes and tokens are dead, and no network is known any more. The password
     /// stays.
     ///
+    /// An account that was opened with the former address meanwhile, and never verified, is deleted.
+    ///
     /// Of several changes each can be taken back; what an older email undoes, a newer one does not bring back.
     ///
     /// # Errors
@@ -241,8 +243,27 @@ impl Auth {
             .find_one_time_token(UNDO_PURPOSE, digest.as_str())
             .await?;
         let user_id = found.user_id.ok_or(UndoEmailChangeError::InvalidToken)?;
+        let address = &*found.data;
+        let others = match self.db.find_user_by([("email", address)]).await {
+            Ok(other) => Some(other.id),
+            Err(DbError::NoResultFound) => None,
+            Err(err) => return Err(err.into()),
+        };
         let tx = self.db.begin().await?;
-        let user = tx.lock_user(user_id).await?;
+        let locked = tx.lock_users(others.into_iter().chain([user_id])).await?;
+        let (user, others): (Vec<_>, Vec<_>) =
+            locked.into_iter().partition(|user| user.id == user_id);
+        let user = user
+            .into_iter()
+            .next()
+            .ok_or(UndoEmailChangeError::InvalidToken)?;
+        for other in others.iter().filter(|other| other.email == address) {
+            if other.email_verified_at.is_some() {
+                return Err(UndoEmailChangeError::AlreadyExists(found.data));
+            }
+            // Opened by somebody who never showed that the address is theirs: perhaps to stop this.
+            Self::erase(&tx, other).await?;
+        }
         tx.spend_one_time_token(UNDO_PURPOSE, digest.as_str())
             .await?;
         // Those of older changes stay: else whoever made the newer one could take the owner's right away.

@@ -1,7 +1,7 @@
 //! Networks that the owner of an account is known to use.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use entity::{known_client, user};
+use chrono::TimeDelta;
+use entity::user;
 
 use super::{Auth, Client, DbError, LetterKind, mails::NewLetter};
 use crate::db::Transaction;
@@ -14,7 +14,7 @@ pub(super) const MOST_CLIENTS: u64 = 100;
 
 impl Auth {
     /// Notes, in a transaction, from where the owner of an account signs in; and has the owner told, if the network is not
-    /// known from the last 30 days. What the browser says of itself decides nothing: anybody can copy it. The first time there
+    /// known from a sign-in in the last 30 days: that somebody uses a session from there, perhaps a stolen one, says nothing. What the browser says of itself decides nothing: anybody can copy it. The first time there
     /// is nothing new to tell.
     pub(super) async fn note_client(
         &self,
@@ -24,7 +24,7 @@ impl Auth {
     ) -> Result<(), DbError> {
         let since = tx.clock().now() - KNOWN;
         let network = client.network();
-        let is_known = tx.knows_network(&user.email, &network, since).await?;
+        let is_known = tx.has_signed_in_from(user.id, &network, since).await?;
         if user.last_signed_in_at.is_some() && !is_known {
             let kind = LetterKind::NewSignIn;
             let letter = NewLetter {
@@ -44,9 +44,7 @@ impl Auth {
         user: &user::Model,
         client: &Client,
     ) -> Result<(), DbError> {
-        let now = tx.clock().now();
-        tx.remember_client(known(user.id, client.network(), now))
-            .await
+        tx.note_sign_in_from(user.id, client.network()).await
     }
 
     /// Forgets some of the clients that are not known any more, and says whether there may be more.
@@ -56,15 +54,5 @@ impl Auth {
     pub async fn sweep_clients(&self) -> Result<bool, DbError> {
         let before = self.db.clock().now() - KNOWN;
         self.db.delete_clients_unused_since(before).await
-    }
-}
-
-/// A network of a user, as it is known from now on.
-pub(super) fn known(user_id: i64, network: String, now: DateTime<Utc>) -> known_client::Model {
-    known_client::Model {
-        user_id,
-        network,
-        user_agent: String::new(),
-        last_signed_in_at: now,
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     DbError,
-    known_clients::{KNOWN, MOST_CLIENTS, known},
+    known_clients::{KNOWN, MOST_CLIENTS},
     throttle::Throttle,
 };
 
@@ -114,8 +114,7 @@ async fn note_network(
     if is_new && !throttle.allows_network(&tx, user_id).await? {
         return Ok(());
     }
-    tx.remember_client(known(user_id, network.to_owned(), now))
-        .await?;
+    tx.note_use_from(user_id, network.to_owned()).await?;
     tx.forget_oldest_clients(user_id, MOST_CLIENTS).await?;
     tx.commit().await
 }

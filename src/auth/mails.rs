@@ -420,10 +420,12 @@ impl Auth {
             Some((TimeDelta::seconds(1) * (1 << doublings)).min(LONGEST_PAUSE))
         };
         let Some(pause) = pause else {
-            tracing::error!(id = %mail.id, kind = mail.kind, error, "a letter is given up");
+            let (id, kind) = (mail.id, &*mail.kind);
+            tracing::error!(%id, kind, error = without_addresses(error), "a letter is given up");
             return self.db.finish_mail(mail, Some(error)).await;
         };
-        tracing::warn!(id = %mail.id, kind = mail.kind, error, "a letter was not sent");
+        let (id, kind) = (mail.id, &*mail.kind);
+        tracing::warn!(%id, kind, error = without_addresses(error), "a letter was not sent");
         self.db
             .postpone_mail(mail, now + pause, refusals, error)
             .await
@@ -449,4 +451,16 @@ impl Auth {
         ];
         Ok(more.contains(&true))
     }
+}
+
+/// What a mail server said, without the addresses in it: those stay out of the log.
+fn without_addresses(error: &str) -> String {
+    let words = error.split(' ').map(|word| {
+        if word.contains('@') {
+            "<address>"
+        } else {
+            word
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }

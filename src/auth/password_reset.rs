@@ -141,7 +141,7 @@ impl Auth {
         if !is_good(&user) {
             return Err(ResetPasswordError::InvalidToken);
         }
-        let choice = self.throttle.begin_choice(user.id, client).await?;
+        let choice = self.throttle.begin_choice("email", user.id, client).await?;
         let hash = self.hash_of_chosen(&user, new_password, client).await;
         if !hash.as_ref().is_err_and(ResetPasswordError::is_refusal) {
             choice.was_not_refused().await;
@@ -194,7 +194,7 @@ impl Auth {
         let password = Password::parse(new_password)?;
         password.check_length(self.policy)?;
         let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost, &client.network())?;
+        let place = self.hashing.place(cost, &client.block())?;
         let password = self.judge(&place, password, &user.email).await??;
         Ok(password::hash(&place, &password, cost).await?)
     }

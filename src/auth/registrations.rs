@@ -188,7 +188,7 @@ impl Auth {
         client: &Client,
     ) -> Result<PasswordHash, RegisterError> {
         let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost, &client.network())?;
+        let place = self.hashing.place(cost, &client.block())?;
         let password = self.judge(&place, password, email.as_str()).await??;
         Ok(password::hash(&place, &password, cost).await?)
     }

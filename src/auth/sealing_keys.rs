@@ -5,7 +5,7 @@
 
 use std::{
     fmt, fs, io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -236,7 +236,16 @@ fn read_or_make(path: &Path, wanted: Option<&str>) -> Result<(SealingKeys, bool)
         cause,
     };
     match fs::read_to_string(path).map(Zeroizing::new) {
-        Ok(text) => Ok((SealingKeys::parse(&text)?, false)),
+        Ok(text) => {
+            let mode = fs::metadata(path).map(|file| file.mode());
+            if mode.is_ok_and(|mode| mode & 0o007 != 0) {
+                let path = path.display();
+                tracing::warn!(
+                    "everybody on this machine can read the key file {path}: chmod 600 {path}"
+                );
+            }
+            Ok((SealingKeys::parse(&text)?, false))
+        }
         Err(err) if err.kind() != io::ErrorKind::NotFound => Err(failed(err)),
         Err(_) => match wanted {
             Some(fingerprint) => Err(SealingKeyError::Missing {

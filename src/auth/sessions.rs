@@ -1,6 +1,6 @@
 //! Sessions: who is signed in, from where, and for how long.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, error::Error, net::IpAddr};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
@@ -346,15 +346,17 @@ impl Auth {
     /// Ends the session that a browser showed when it signed in again: it has the token of another one now. Source: OWASP
     /// ASVS 5.0, 7.2.4.
     ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn end_former_session(&self, token: &Token, client: &Client) -> Result<(), DbError> {
-        let former = match self.check_session(token, client.ip).await {
-            Ok(former) => former,
-            Err(SessionError::NotSignedIn) => return Ok(()),
-            Err(SessionError::Db(err)) => return Err(err),
+    /// Should the database not answer, that is logged: the new session is open already.
+    pub async fn end_former_session(&self, token: &Token, client: &Client) {
+        let ended = match self.check_session(token, client.ip).await {
+            Ok(former) => self.sign_out(&former).await,
+            Err(SessionError::NotSignedIn) => Ok(()),
+            Err(SessionError::Db(err)) => Err(err),
         };
-        self.sign_out(&former).await
+        if let Err(err) = ended {
+            let error = &err as &dyn Error;
+            tracing::warn!(error, "the former session of a browser goes on");
+        }
     }
 
     /// Ends all sessions of the caller, who has given the password in the last 10 minutes: signed out everywhere.

@@ -37,7 +37,7 @@ const REMEMBERED_FEW: TimeDelta = DAY;
 const FAILURES_WINDOW: TimeDelta = TimeDelta::minutes(10);
 
 /// How many networks of an account become known in a day by the use of a session: more than a person on a journey uses.
-const NETWORKS_A_DAY: i32 = 20;
+const NETWORKS_A_DAY: i32 = 10;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -193,29 +193,35 @@ impl Throttle {
         let Some(limits) = self.limits() else {
             return Ok(Attempt(None));
         };
-        let networks = client.networks();
+        let (networks, now) = (client.networks(), self.now());
         let is_known = match address {
             Some(address) => self.is_known(address, client).await?,
             None => false,
         };
+        let counts = address.map(|address| self.counts_of(address, &client.network(), is_known));
+        let failures = self.failures_of(&networks, limits.address_failures);
+        // Read first: what is refused already is to cost the database no transaction, however often it is tried.
+        let keys = failures.iter().map(|window| &window.key);
+        let keys = keys.chain(counts.as_ref().map(AccountCounts::decisive));
+        let rows = self.db.find_throttles(keys.cloned()).await?;
+        let of_network = judge(&failures, &rows, now);
+        let has_failed_often = of_network.is_err();
         if !is_known {
-            self.check_failures(&networks).await?;
+            of_network?;
         }
-        let account = match address {
-            Some(address) => {
-                let network = client.network();
-                match self
-                    .count_account(limits, address, &network, is_known)
-                    .await
+        let account = match counts {
+            Some(counts) => {
+                let seen = rows.iter().find(|row| row.key == *counts.decisive());
+                let counted = match seen.map_or(Ok(()), |row| check_count(row, now, limits)) {
+                    Ok(()) => self.count_account(limits, counts).await,
+                    Err(refused) => Err(refused),
+                };
+                if let Err(ThrottleError::TooManyRequests(_)) = counted
+                    && !has_failed_often
                 {
-                    Ok(counts) => Some(counts),
-                    Err(err) => {
-                        if let ThrottleError::TooManyRequests(_) = err {
-                            self.count_failure(&networks, i32::MAX).await?;
-                        }
-                        return Err(err);
-                    }
+                    self.count_failure(&networks, i32::MAX).await?;
                 }
+                Some(counted?)
             }
             None => None,
         };
@@ -227,39 +233,33 @@ impl Throttle {
         })))
     }
 
-    async fn count_account(
-        &self,
-        limits: &ThrottleSettings,
-        address: &str,
-        network: &str,
-        is_known: bool,
-    ) -> Result<AccountCounts, ThrottleError> {
-        let now = self.now();
-        let mut counts = AccountCounts {
+    fn counts_of(&self, address: &str, network: &str, is_known: bool) -> AccountCounts {
+        AccountCounts {
             account: self.key(&["account", address]),
             own: self.key(&["attempts", address, network]),
             shared: (!is_known).then(|| self.key(&["attempts", address])),
             blocked_until: None,
-        };
+        }
+    }
+
+    async fn count_account(
+        &self,
+        limits: &ThrottleSettings,
+        mut counts: AccountCounts,
+    ) -> Result<AccountCounts, ThrottleError> {
+        let now = self.now();
         let tx = self.db.begin().await?;
         let mut rows = counts.lock(&tx, now).await?;
-        let decisive = counts.shared.as_ref().unwrap_or(&counts.own);
-        let Some(count) = rows.iter().find(|row| row.key == *decisive) else {
+        let decisive = counts.decisive().clone();
+        let Some(count) = rows.iter().find(|row| row.key == decisive) else {
             // A right password, or a reset, had the count deleted at this very moment.
             return Err(ThrottleError::TooManyRequests(Duration::from_secs(1)));
         };
-        if count.tries >= limits.account_failures {
-            return Err(ThrottleError::TooManyRequests(NO_MORE));
-        }
-        if let Some(end) = count.blocked_until
-            && is_ahead(end, now, LONGEST_WAIT)
-        {
-            return Err(too_many(end, now));
-        }
+        check_count(count, now, limits)?;
         for row in &mut rows {
             row.tries += 1;
             let mut remembered = REMEMBERED_FEW;
-            if row.key == *decisive {
+            if row.key == decisive {
                 row.blocked_until = wait_after(row.tries, limits).map(|wait| now + wait);
                 counts.blocked_until = row.blocked_until;
                 if row.blocked_until.is_some() {
@@ -303,14 +303,6 @@ impl Throttle {
             length,
         };
         networks.iter().map(window).collect()
-    }
-
-    /// Refuses attempts from a network that failed too often.
-    async fn check_failures(&self, networks: &[Network]) -> Result<(), ThrottleError> {
-        let windows = self.failures_of(networks, self.limits.address_failures);
-        let keys = windows.iter().map(|window| window.key.clone());
-        let rows = self.db.find_throttles(keys).await?;
-        judge(&windows, &rows, self.now())
     }
 
     /// Counts a failure of a network, and refuses it where there were `limit` before.
@@ -370,9 +362,11 @@ impl Throttle {
     }
 
     /// Counts a new password that somebody chose for an account, and refuses to judge it where too many were refused lately,
-    /// for this account or from this network: judging one costs time. One that is accepted is to be taken back.
+    /// for this account or from this network: judging one costs time. One that is accepted is to be taken back. `by` is what
+    /// allows the choice: a session and a link in an email are counted apart, so that neither keeps the owner from the other.
     pub(super) async fn begin_choice(
         &self,
+        by: &str,
         user_id: i64,
         client: &Client,
     ) -> Result<Choice, ThrottleError> {
@@ -383,7 +377,7 @@ impl Throttle {
         let networks = client.networks();
         let mut windows = self.by_network("choices", &networks, limit, FAILURES_WINDOW);
         windows.push(Window {
-            key: self.key(&["choices for", &user_id.to_string()]),
+            key: self.key(&["choices for", by, &user_id.to_string()]),
             limit,
             length: FAILURES_WINDOW,
         });
@@ -511,7 +505,7 @@ impl Throttle {
             Allowance::Resets => "resets",
             Allowance::Owners => "owners",
         };
-        let network = client.widest_network();
+        let network = client.block();
         let period = |what: &str, limit, length| {
             let window = |key| Window { key, limit, length };
             Period {
@@ -582,6 +576,11 @@ impl Period {
 }
 
 impl AccountCounts {
+    /// The count that says whether another attempt is allowed.
+    fn decisive(&self) -> &String {
+        self.shared.as_ref().unwrap_or(&self.own)
+    }
+
     /// The rows, which the transaction holds on to. What has expired begins anew.
     async fn lock(
         &self,
@@ -620,6 +619,9 @@ impl AccountCounts {
                 row.blocked_until = None;
             }
             if row.tries > 0 {
+                if row.blocked_until.is_none() {
+                    row.forget_at = row.forget_at.min(now + REMEMBERED_FEW);
+                }
                 tx.set_throttle(row).await?;
             } else {
                 tx.delete_throttle(&row.key).await?;
@@ -725,6 +727,24 @@ fn new_row(
         begun_at: now,
         blocked_until: None,
         forget_at: now + length,
+    }
+}
+
+/// Refuses an attempt at an account's password where there were too many, or the wait of the last one has not ended.
+fn check_count(
+    count: &throttle::Model,
+    now: DateTime<Utc>,
+    limits: &ThrottleSettings,
+) -> Result<(), ThrottleError> {
+    if !is_ahead(count.forget_at, now, REMEMBERED) {
+        return Ok(());
+    }
+    if count.tries >= limits.account_failures {
+        return Err(ThrottleError::TooManyRequests(NO_MORE));
+    }
+    match count.blocked_until {
+        Some(end) if is_ahead(end, now, LONGEST_WAIT) => Err(too_many(end, now)),
+        _ => Ok(()),
     }
 }
 

@@ -88,12 +88,12 @@ impl Auth {
         client: &Client,
     ) -> Result<SignedIn, ChangePasswordError> {
         Password::parse(new_password)?.check_length(self.policy)?;
-        let network = client.network();
-        self.hashing.has_room(&network)?;
+        let block = client.block();
+        self.hashing.has_room(&block)?;
         let (id, user_id) = (current.session.id, current.user.id);
         let address = Some(&*current.user.email);
         let attempt = self.throttle.begin_attempt(address, client).await?;
-        let choice = match self.throttle.begin_choice(user_id, client).await {
+        let choice = match self.throttle.begin_choice("session", user_id, client).await {
             Ok(choice) => choice,
             Err(err) => {
                 attempt.was_not_judged().await;
@@ -101,7 +101,7 @@ impl Auth {
             }
         };
         let hash = self
-            .hash_instead(&network, &current.user, current_password, new_password)
+            .hash_instead(&block, &current.user, current_password, new_password)
             .await;
         if !matches!(hash, Err(ChangePasswordError::WeakPassword(_))) {
             choice.was_not_refused().await;
@@ -166,7 +166,7 @@ impl Auth {
     /// Hashes a new password for somebody who knows the current one.
     async fn hash_instead(
         &self,
-        network: &str,
+        block: &str,
         user: &user::Model,
         current_password: &str,
         new_password: &str,
@@ -175,7 +175,7 @@ impl Auth {
         let stored = stored_hash(user);
         // Two hashes are as much as one of the next cost.
         let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost + 1, network)?;
+        let place = self.hashing.place(cost + 1, block)?;
         let matched = self.matches(&place, current_password, stored.as_ref());
         if matched.await?.is_none() {
             return Err(ChangePasswordError::WrongPassword);

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use entity::{known_client, user};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, prelude::Expr,
-    sea_query::OnConflict,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    prelude::Expr,
+    sea_query::{OnConflict, SimpleExpr},
 };
 
 use super::{DB, DbError, subquery};
@@ -28,11 +29,28 @@ impl<C: ConnectionTrait> DB<C> {
         let known = known_client::Entity::find()
             .filter(known_client::Column::UserId.in_subquery(user.into_query()))
             .filter(known_client::Column::Network.eq(network))
+            .filter(used_after(since));
+        Ok(self.ask(known.one(&self.conn)).await?.is_some())
+    }
+
+    /// Whether a user signed in after a time from this network.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn has_signed_in_from(
+        &self,
+        user_id: i64,
+        network: &str,
+        since: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let known = known_client::Entity::find()
+            .filter(known_client::Column::UserId.eq(user_id))
+            .filter(known_client::Column::Network.eq(network))
             .filter(known_client::Column::LastSignedInAt.gt(since));
         Ok(self.ask(known.one(&self.conn)).await?.is_some())
     }
 
-    /// The networks that these users are known to use, noted after a time.
+    /// The networks that these users used after a time.
     ///
     /// # Errors
     /// [`DbError`].
@@ -43,21 +61,54 @@ impl<C: ConnectionTrait> DB<C> {
     ) -> Result<Vec<known_client::Model>, DbError> {
         let clients = known_client::Entity::find()
             .filter(known_client::Column::UserId.is_in(users))
-            .filter(known_client::Column::LastSignedInAt.gt(since));
+            .filter(used_after(since));
         self.ask(clients.all(&self.conn)).await
     }
 
-    /// Notes that a user uses a network.
+    /// Notes that a user signs in from a network.
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn remember_client(&self, client: known_client::Model) -> Result<(), DbError> {
+    pub async fn note_sign_in_from(&self, user_id: i64, network: String) -> Result<(), DbError> {
+        let client = known_client::Model {
+            user_id,
+            network,
+            user_agent: String::new(),
+            last_signed_in_at: self.clock.now(),
+            last_used_at: None,
+        };
+        self.note_client(client, known_client::Column::LastSignedInAt)
+            .await
+    }
+
+    /// Notes that a user uses a session from a network.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn note_use_from(&self, user_id: i64, network: String) -> Result<(), DbError> {
+        let client = known_client::Model {
+            user_id,
+            network,
+            user_agent: String::new(),
+            last_signed_in_at: DateTime::UNIX_EPOCH,
+            last_used_at: Some(self.clock.now()),
+        };
+        self.note_client(client, known_client::Column::LastUsedAt)
+            .await
+    }
+
+    /// Adds a row, or sets one time of the one that is there.
+    async fn note_client(
+        &self,
+        client: known_client::Model,
+        time: known_client::Column,
+    ) -> Result<(), DbError> {
         let conflict = OnConflict::columns([
             known_client::Column::UserId,
             known_client::Column::Network,
             known_client::Column::UserAgent,
         ])
-        .update_column(known_client::Column::LastSignedInAt)
+        .update_column(time)
         .to_owned();
         let insert = known_client::Entity::insert(client.into_active_model()).on_conflict(conflict);
         self.write(insert.exec_without_returning(&self.conn))
@@ -65,7 +116,7 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Forgets the clients of a user but for those used last, so many.
+    /// Forgets the clients of a user but for those that the user signed in from last, so many.
     ///
     /// # Errors
     /// [`DbError`].
@@ -117,8 +168,18 @@ impl<C: ConnectionTrait> DB<C> {
     /// # Errors
     /// [`DbError`].
     pub async fn delete_clients_unused_since(&self, time: DateTime<Utc>) -> Result<bool, DbError> {
-        let unused = known_client::Column::LastSignedInAt.lte(time);
+        let used = known_client::Column::LastUsedAt;
+        let unused = known_client::Column::LastSignedInAt
+            .lte(time)
+            .and(used.is_null().or(used.lte(time)));
         self.sweep::<known_client::Entity>(known_client::Column::UserId, unused)
             .await
     }
+}
+
+/// The networks that were used after a time, by a sign-in or by a session.
+pub(super) fn used_after(time: DateTime<Utc>) -> SimpleExpr {
+    known_client::Column::LastSignedInAt
+        .gt(time)
+        .or(known_client::Column::LastUsedAt.gt(time))
 }

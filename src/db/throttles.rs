@@ -97,6 +97,12 @@ impl<C: ConnectionTrait> DB<C> {
     /// # Errors
     /// [`DbError`].
     pub async fn delete_throttles_of(&self, account: &str) -> Result<(), DbError> {
+        // In the order in which all others hold on to several.
+        let throttles = throttle::Entity::find()
+            .filter(throttle::Column::Account.eq(account))
+            .order_by_asc(throttle::Column::Key)
+            .lock_exclusive();
+        self.ask(throttles.all(&self.conn)).await?;
         let deletion =
             throttle::Entity::delete_many().filter(throttle::Column::Account.eq(account));
         self.write(deletion.exec(&self.conn)).await?;

@@ -1,7 +1,7 @@
 //! The rows of `users`.
 
 use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
-use entity::{session, user};
+use entity::{known_client, session, user};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
     ExprTrait as _, IntoActiveModel, Iterable, QueryFilter, QueryOrder, QuerySelect as _,
@@ -167,8 +167,8 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(swept >= SWEEP)
     }
 
-    /// Finds users whose address was never verified, who were added before a time, have not signed in since, and have no
-    /// session; at most `limit`.
+    /// Finds users whose address was never verified, who were added before a time, have neither signed in nor used a
+    /// session since, and have no session; at most `limit`.
     ///
     /// # Errors
     /// [`DbError`].
@@ -247,7 +247,7 @@ impl<C: ConnectionTrait> DB<C> {
     }
 }
 
-/// Users who never verified their address and have not signed in since a time.
+/// Users who never verified their address, and have neither signed in nor used a session since a time.
 fn unused(before: DateTime<Utc>, limit: u64) -> Select<user::Entity> {
     let last = user::Column::LastSignedInAt;
     let sessions = session::Entity::find()
@@ -256,11 +256,19 @@ fn unused(before: DateTime<Utc>, limit: u64) -> Select<user::Entity> {
                 .equals((user::Entity, user::Column::Id)),
         )
         .into_query();
+    let networks = known_client::Entity::find()
+        .filter(
+            Expr::col((known_client::Entity, known_client::Column::UserId))
+                .equals((user::Entity, user::Column::Id)),
+        )
+        .filter(super::known_clients::used_after(before))
+        .into_query();
     user::Entity::find()
         .filter(user::Column::EmailVerifiedAt.is_null())
         .filter(user::Column::CreatedAt.lte(before))
         .filter(last.is_null().or(last.lte(before)))
         .filter(Expr::exists(sessions).not())
+        .filter(Expr::exists(networks).not())
         .order_by_asc(user::Column::CreatedAt)
         .limit(limit)
 }

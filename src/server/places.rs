@@ -137,7 +137,7 @@ impl Places {
             ip: Some(ip),
             ..Client::default()
         };
-        (!self.proxies.contains(ip)).then(|| client.network().into())
+        (!self.proxies.contains(ip)).then(|| client.block().into())
     }
 
     fn give(self: &Arc<Self>, share: Share, network: Option<Arc<str>>) -> Place {

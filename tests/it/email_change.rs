@@ -361,6 +361,10 @@ async fn a_former_address_that_has_another_account_by_now_stays_there(app: TestA
     let session = ada(&app).await;
     let token = change(&app, &session, ADA, EVE).await;
     app.register(ADA, PASSWORD).await;
+    let verification = newest(&app, ADA).await;
+    let body = json!({"token": verification, "password": PASSWORD});
+    let verified = app.put("/email-verification", &body).await;
+    assert_eq!(verified.status, StatusCode::NO_CONTENT, "{verified:?}");
     for _ in 0..2 {
         undo(&app, &token).await.assert_problem(409, "email-taken");
     }
@@ -369,6 +373,19 @@ async fn a_former_address_that_has_another_account_by_now_stays_there(app: TestA
     app.delete_as(&other, "/users/me").await;
     let done = undo(&app, &token).await;
     assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+}
+
+#[apply(on_both_databases)]
+async fn an_account_that_only_takes_the_former_address_up_keeps_nobody_from_it(app: TestApp) {
+    let session = ada(&app).await;
+    let token = change(&app, &session, ADA, EVE).await;
+    app.register(ADA, "incorrect donkey charger").await;
+    let taken_up = app.token(ADA, "incorrect donkey charger").await;
+    let done = undo(&app, &token).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    assert!(!app.opens(&taken_up).await);
+    let again = app.token(ADA, PASSWORD).await;
+    assert_eq!(address(&app, &again).await, ADA);
 }
 
 #[apply(on_both_databases)]

@@ -63,6 +63,24 @@ async fn the_owner_is_told_of_a_sign_in_from_a_new_network_whatever_the_browser_
 }
 
 #[apply(on_both_databases)]
+async fn a_session_that_is_used_elsewhere_hides_no_sign_in_from_there(database: TestDatabase) {
+    let app = TestApp::with(database, &["--trusted-proxies", "127.0.0.0/8"]).await;
+    app.register(ADA, PASSWORD).await;
+    let session = app.token(ADA, PASSWORD).await;
+    app.mail.newest_to(ADA, 1).await;
+    app.clock.advance(TimeDelta::minutes(2));
+    let request = app.request(reqwest::Method::GET, "/users/me", &session);
+    app.send(request.header("x-forwarded-for", "198.51.100.66"))
+        .await;
+    while app.database.count("known_clients").await < 2 {
+        tokio::task::yield_now().await;
+    }
+    sign_in(&app, "198.51.100.66", "Firefox").await;
+    let told = app.mail.newest_to(ADA, 2).await;
+    assert_eq!(told.subject, "A new sign-in to your account");
+}
+
+#[apply(on_both_databases)]
 async fn a_wrong_password_makes_no_client_known(app: TestApp) {
     app.register(ADA, PASSWORD).await;
     app.sign_in(ADA, "incorrect horse battery").await;

@@ -781,7 +781,7 @@ async fn is_known(app: &TestApp, from: &str) -> bool {
 /// Uses a session from an address, and waits until that is noted.
 async fn use_session(app: &TestApp, session: &str, from: &str) {
     let seen = |app: &TestApp| {
-        let now = "SELECT CAST(max(last_signed_in_at) AS text) FROM known_clients";
+        let now = "SELECT coalesce(CAST(max(last_used_at) AS text), '') FROM known_clients";
         let database = TestDatabase::at(app.database.url.clone());
         async move { database.sql(now).await }
     };

@@ -297,12 +297,26 @@ async fn accounts_that_were_never_verified_nor_used_are_removed(app: TestApp) {
     assert_eq!(app.database.sql(&gone).await, None);
     let mails = format!("SELECT 'one' FROM outgoing_mails WHERE recipient = '{eve}'");
     assert_eq!(app.database.sql(&mails).await, None);
-    // Of a session that is in use nothing more is asked, however long ago it began.
-    let in_use = "UPDATE users SET last_signed_in_at = created_at, created_at = created_at";
-    app.database.sql(in_use).await;
+    // Of a session nothing more is asked, nor of a network that was used lately, however long ago the sign-in was.
+    let long_ago = "UPDATE users SET last_signed_in_at = created_at";
+    app.database.sql(long_ago).await;
+    app.database.sql("DELETE FROM known_clients").await;
     sweep().await;
     assert_eq!(app.database.count("users").await, 3);
+    let session = app.token(mia, GOOD).await;
+    app.database.sql(long_ago).await;
+    let times = "UPDATE known_clients SET last_signed_in_at = (SELECT min(created_at) FROM users)";
+    app.database.sql(times).await;
+    app.clock.advance(TimeDelta::minutes(2));
+    assert!(app.opens(&session).await);
+    let used = "SELECT 'one' FROM known_clients WHERE last_used_at IS NOT NULL";
+    while app.database.sql(used).await.is_none() {
+        tokio::task::yield_now().await;
+    }
     app.database.sql("DELETE FROM sessions").await;
+    sweep().await;
+    assert_eq!(app.database.count("users").await, 2);
+    app.clock.advance(TimeDelta::days(30));
     sweep().await;
     assert_eq!(app.database.count("users").await, 1);
 }

@@ -245,6 +245,7 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
                 "network": "127.0.0.1",
                 "user_agent": "",
                 "last_signed_in_at": "2026-11-22T06:00:00Z",
+                "last_used_at": null,
             }],
             "email_verifications": [{
                 "email": ADA,

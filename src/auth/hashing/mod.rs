@@ -37,6 +37,9 @@ const ASSUMED_GAIN: u64 = 3;
 /// How long the check of a password is taken to last, until it was timed.
 const ASSUMED_NANOS_A_CHECK: u64 = 1_000_000;
 
+/// What a check counts as in the queue of checks: the queue reckons with parts of one.
+const CHECK: u64 = 1000;
+
 /// By how many hashes or checks the work of a network that was quiet goes ahead: what a change of a password takes.
 const HEAD_START: u64 = 2;
 
@@ -118,14 +121,14 @@ impl Place<'_> {
         &self,
         check: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashingError> {
-        let permit = self.checks.permit(self.hashes.network(), 1)?;
+        let permit = self.checks.permit(self.hashes.network(), CHECK)?;
         let task = |reply: oneshot::Sender<T>| -> Check {
             Box::new(move || {
                 // The caller may go meanwhile, and then nobody wants it.
                 let _ = reply.send(check());
             })
         };
-        permit.run(1, task).await
+        permit.run(CHECK, task).await
     }
 }
 
@@ -137,7 +140,11 @@ impl HashingThreads {
         let head_start = HEAD_START * rounds(cost);
         let assumed = ASSUMED_NANOS_A_ROUND / gain;
         let hashes = Arc::new(Queue::new(threads, head_start, assumed));
-        let checks = Arc::new(Queue::new(1, HEAD_START, ASSUMED_NANOS_A_CHECK));
+        let checks = Arc::new(Queue::new(
+            1,
+            HEAD_START * CHECK,
+            ASSUMED_NANOS_A_CHECK / CHECK,
+        ));
         let counters = Arc::new(Counters::default());
         for number in 0..threads {
             let (hashes, counters) = (Arc::clone(&hashes), Arc::clone(&counters));
@@ -217,7 +224,7 @@ fn check(queue: &Queue<Check>) {
         let begun = Instant::now();
         // A panic has been reported where it happened, and the caller sees its reply dropped.
         let _ = catch_unwind(AssertUnwindSafe(check));
-        queue.learn(begun.elapsed(), 1);
+        queue.learn(begun.elapsed(), CHECK);
     }
 }
 
