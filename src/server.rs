@@ -194,7 +194,15 @@ async fn converse<E>(
         }
     }
     conversation.as_mut().graceful_shutdown();
-    limited(conversation, connection, keep_alive).await;
+    loop {
+        tokio::select! {
+            () = limited(conversation.as_mut(), connection, keep_alive) => return,
+            // Asked again: its answer is written, or nobody reads it.
+            () = connection.given_up() => if connection.is_waiting() {
+                return;
+            }
+        }
+    }
 }
 
 /// Goes on with a conversation until it is over, or the other side has said nothing for too long.

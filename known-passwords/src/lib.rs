@@ -34,7 +34,7 @@ static FILTER: LazyLock<BinaryFuse16Ref<'static>> = LazyLock::new(|| {
 
 /// Whether a password is one that became known, in capital letters or small ones. It is to be in the Unicode form NFKC.
 ///
-/// It takes a microsecond. One in 65,536 of the passwords that are not known is taken for one that is.
+/// One in 65,536 of the passwords that are not known is taken for one that is.
 #[must_use]
 pub fn is_known(password: &str) -> bool {
     FILTER.contains(&key(password))

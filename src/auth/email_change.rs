@@ -286,6 +286,7 @@ impl Auth {
             }
             outcome => outcome?,
         }
+        self.throttle.forget_resets(&tx, &found.data).await?;
         tx.commit().await?;
         Ok(user.id)
     }

@@ -141,7 +141,7 @@ impl Auth {
         if !is_good(&user) {
             return Err(ResetPasswordError::InvalidToken);
         }
-        let choice = self.throttle.begin_choice("email", user.id, client).await?;
+        let choice = self.throttle.begin_choice(digest.as_str(), client).await?;
         let hash = self.hash_of_chosen(&user, new_password, client).await;
         if !hash.as_ref().is_err_and(ResetPasswordError::is_refusal) {
             choice.was_not_refused().await;

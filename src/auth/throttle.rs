@@ -236,7 +236,15 @@ impl Throttle {
     fn counts_of(&self, address: &str, network: &str, is_known: bool) -> AccountCounts {
         AccountCounts {
             account: self.key(&["account", address]),
-            own: self.key(&["attempts", address, network]),
+            own: self.key(&[
+                if is_known {
+                    "attempts of the owner"
+                } else {
+                    "attempts"
+                },
+                address,
+                network,
+            ]),
             shared: (!is_known).then(|| self.key(&["attempts", address])),
             blocked_until: None,
         }
@@ -307,9 +315,16 @@ impl Throttle {
 
     /// Counts a failure of a network, and refuses it where there were `limit` before.
     async fn count_failure(&self, networks: &[Network], limit: i32) -> Result<(), ThrottleError> {
-        let windows = self.failures_of(networks, limit);
+        self.count_once(&self.failures_of(networks, limit)).await
+    }
+
+    /// Counts one more in each window, durably, unless one of them is full. Read first, so that what is refused costs the
+    /// database no transaction.
+    async fn count_once(&self, windows: &[Window]) -> Result<(), ThrottleError> {
+        let keys = windows.iter().map(|window| window.key.clone());
+        judge(windows, &self.db.find_throttles(keys).await?, self.now())?;
         let tx = self.db.begin().await?;
-        self.count(&tx, &windows).await?;
+        self.count(&tx, windows).await?;
         Ok(tx.commit().await?)
     }
 
@@ -356,18 +371,16 @@ impl Throttle {
             Action::AskForLetter => ("letters", limits.address_letters),
         };
         let windows = self.by_network(name, &client.networks(), limit, HOUR);
-        let tx = self.db.begin().await?;
-        logged(name, &client.network(), self.count(&tx, &windows).await)?;
-        Ok(tx.commit().await?)
+        let counted = self.count_once(&windows).await;
+        logged(name, &client.network(), counted)
     }
 
-    /// Counts a new password that somebody chose for an account, and refuses to judge it where too many were refused lately,
-    /// for this account or from this network: judging one costs time. One that is accepted is to be taken back. `by` is what
-    /// allows the choice: a session and a link in an email are counted apart, so that neither keeps the owner from the other.
+    /// Counts a new password that somebody chose, and refuses to judge it where too many were refused lately, by the same session
+    /// or link in an email or from this network: judging one costs time. One that is accepted is to be taken back. It is not
+    /// counted by account: somebody with a session is not to keep the owner from the link.
     pub(super) async fn begin_choice(
         &self,
         by: &str,
-        user_id: i64,
         client: &Client,
     ) -> Result<Choice, ThrottleError> {
         let Some(limits) = self.limits() else {
@@ -377,14 +390,12 @@ impl Throttle {
         let networks = client.networks();
         let mut windows = self.by_network("choices", &networks, limit, FAILURES_WINDOW);
         windows.push(Window {
-            key: self.key(&["choices for", by, &user_id.to_string()]),
+            key: self.key(&["choices by", by]),
             limit,
             length: FAILURES_WINDOW,
         });
-        let tx = self.db.begin().await?;
-        let counted = self.count(&tx, &windows).await;
+        let counted = self.count_once(&windows).await;
         logged("new passwords", &client.network(), counted)?;
-        tx.commit().await?;
         let keys = windows.into_iter().map(|window| window.key);
         Ok(Choice(Some((self.clone(), keys.collect()))))
     }
@@ -418,6 +429,19 @@ impl Throttle {
     ) -> Result<(), DbError> {
         tx.delete_throttles_of(&self.key(&["account", address]))
             .await
+    }
+
+    /// The emails that were sent to reset a password are forgotten: the links in them are dead, and the owner may need another.
+    pub(super) async fn forget_resets(
+        &self,
+        tx: &Transaction,
+        address: &str,
+    ) -> Result<(), DbError> {
+        let nobody = Client::default();
+        for Period { shared, .. } in self.letters_to(address, Allowance::Resets, &nobody) {
+            tx.delete_throttle(&shared.key).await?;
+        }
+        Ok(())
     }
 
     /// Whether another email may go to an address, which is counted if so. The client that asked for it is told nothing.
@@ -695,8 +719,13 @@ impl Choice {
     /// The password was accepted, or not judged: it counts for nothing.
     pub(super) async fn was_not_refused(self) {
         if let Some((throttle, keys)) = self.0 {
+            let take_back = async {
+                let tx = throttle.db.begin().await?;
+                tx.take_back_tries(keys).await?;
+                tx.commit().await
+            };
             // Where the database does not answer, the count stays, for ten minutes.
-            let _ = throttle.db.take_back_tries(keys).await;
+            let _: Result<(), DbError> = take_back.await;
         }
     }
 }

@@ -93,7 +93,7 @@ impl Auth {
         let (id, user_id) = (current.session.id, current.user.id);
         let address = Some(&*current.user.email);
         let attempt = self.throttle.begin_attempt(address, client).await?;
-        let choice = match self.throttle.begin_choice("session", user_id, client).await {
+        let choice = match self.throttle.begin_choice(&id.to_string(), client).await {
             Ok(choice) => choice,
             Err(err) => {
                 attempt.was_not_judged().await;
@@ -142,6 +142,7 @@ impl Auth {
             ("reset_token_expires_at", nothing),
         ];
         tx.update_user(user_id, changes).await?;
+        self.throttle.forget_resets(&tx, &user.email).await?;
         let kind = LetterKind::PasswordChanged;
         let letter = NewLetter::about(&user, kind, client.language);
         self.tell(&tx, &user, letter, client).await?;

@@ -29,7 +29,7 @@ use sea_orm::{
     ColumnTrait as _, ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, EntityTrait, QueryFilter as _, QuerySelect as _, QueryTrait, RuntimeErr,
     SqlErr, SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
-    sea_query::{Func, Query, SelectStatement, SimpleExpr},
+    sea_query::{Func, LockBehavior, LockType, Query, SelectStatement, SimpleExpr},
     sqlx::error::DatabaseError,
 };
 
@@ -306,7 +306,9 @@ impl<C: ConnectionTrait> DB<C> {
             .select_only()
             .column(key)
             .filter(which.clone())
-            .limit(SWEEP);
+            .limit(SWEEP)
+            // Who holds on to some of them is not waited for. On SQLite there is but one writer, and sea-query leaves this out.
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         let deletion = E::delete_many()
             .filter(key.in_subquery(some.into_query()))
             .filter(which);

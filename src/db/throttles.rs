@@ -74,6 +74,13 @@ impl<C: ConnectionTrait> DB<C> {
         keys: impl IntoIterator<Item = String>,
     ) -> Result<(), DbError> {
         let tries = throttle::Column::Tries;
+        let keys: Vec<_> = keys.into_iter().collect();
+        // In the order in which all others hold on to several.
+        let throttles = throttle::Entity::find()
+            .filter(throttle::Column::Key.is_in(keys.clone()))
+            .order_by_asc(throttle::Column::Key)
+            .lock_exclusive();
+        self.ask(throttles.all(&self.conn)).await?;
         let change = throttle::Entity::update_many()
             .col_expr(tries, Expr::col(tries).sub(1))
             .filter(throttle::Column::Key.is_in(keys))

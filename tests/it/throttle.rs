@@ -838,7 +838,7 @@ async fn after_a_password_change_the_network_of_a_thief_is_not_known(database: T
 }
 
 #[apply(on_both_databases)]
-async fn new_passwords_that_are_refused_are_counted_by_account_and_by_network(
+async fn new_passwords_that_are_refused_are_counted_by_what_allows_them_and_by_network(
     database: TestDatabase,
 ) {
     let app = throttled(database).await;
@@ -849,22 +849,64 @@ async fn new_passwords_that_are_refused_are_counted_by_account_and_by_network(
         let body = json!({"token": token, "new_password": password});
         send(&app, from, Method::PUT, "/password-reset", &body).await
     };
-    // One that is accepted counts for nothing, nor does one of another account.
-    let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
-    let session = owner.body["token"].as_str().expect("a token").to_owned();
+    let thief = sign_in(&app, HOME, ADA, PASSWORD).await;
+    let session = thief.body["token"].as_str().expect("a token").to_owned();
+    let change = async |from: &str, password: &str| {
+        let body = json!({"current_password": PASSWORD, "new_password": password});
+        let request = app.request(Method::PUT, "/users/me/password", &session);
+        app.send(request.header("x-forwarded-for", from).json(&body))
+            .await
+    };
     for attempt in 0..30 {
-        let from = format!("198.51.100.{}", attempt / 10);
+        let refused = change(&format!("198.51.100.{}", attempt / 10), "password1").await;
+        refused.assert_problem(422, "weak-password");
+    }
+    assert_too_many(&change(HOME, "password1").await, 600);
+    // That keeps the owner, who has the letter, from nothing.
+    for attempt in 0..30 {
         let weak = ["password1", "short", "\0"][attempt % 3];
-        let refused = reset(&from, weak).await;
+        let refused = reset(&format!("203.0.113.{}", attempt / 10), weak).await;
         assert_eq!(refused.status.as_u16(), 422, "{refused:?}");
     }
     assert_too_many(&reset(HOME, PASSWORD).await, 600);
-    let body = json!({"current_password": PASSWORD, "new_password": "undecided mule adapter"});
-    let request = app.request(Method::PUT, "/users/me/password", &session);
-    assert_too_many(&app.send(request.json(&body)).await, 600);
+    // One that is accepted counts for nothing, whatever was refused before.
     app.clock.advance(TimeDelta::minutes(10));
-    let done = reset(HOME, PASSWORD).await;
+    let done = reset("203.0.113.1", PASSWORD).await;
     assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+}
+
+#[apply(on_both_databases)]
+async fn from_one_network_thirty_new_passwords_are_refused(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    for attempt in 0..31 {
+        let signed_in = sign_in(&app, HOME, ADA, PASSWORD).await;
+        let session = signed_in.body["token"].as_str().expect("a token");
+        let body = json!({"current_password": PASSWORD, "new_password": "password1"});
+        let request = app.request(Method::PUT, "/users/me/password", session);
+        let refused = app
+            .send(request.header("x-forwarded-for", HOME).json(&body))
+            .await;
+        let status = if attempt < 30 { 422 } else { 429 };
+        assert_eq!(refused.status.as_u16(), status, "{attempt}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_password_change_leaves_the_owner_emails_to_reset_it(database: TestDatabase) {
+    let app = throttled(database).await;
+    register(&app, HOME, ADA).await;
+    for stranger in 0..5 {
+        ask_for_reset(&app, &format!("198.51.100.{stranger}")).await;
+    }
+    let thief = sign_in(&app, "198.51.100.66", ADA, PASSWORD).await;
+    let session = thief.body["token"].as_str().expect("a token");
+    let body = json!({"current_password": PASSWORD, "new_password": "undecided mule adapter"});
+    let request = app.request(Method::PUT, "/users/me/password", session);
+    let changed = app.send(request.json(&body)).await;
+    assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+    // The links of the three before are dead.
+    assert_eq!(ask_for_reset(&app, HOME).await, 4);
 }
 
 #[apply(on_both_databases)]
