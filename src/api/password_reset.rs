@@ -105,8 +105,10 @@ impl From<ResetPasswordError> for Problem {
     fn from(err: ResetPasswordError) -> Self {
         match err {
             ResetPasswordError::InvalidToken => Self::invalid_token(),
-            ResetPasswordError::InvalidPassword(err) => err.into(),
-            ResetPasswordError::WeakPassword(err) => err.into(),
+            ResetPasswordError::InvalidPassword(err) => {
+                Self::invalid_password("new_password", &err)
+            }
+            ResetPasswordError::WeakPassword(err) => Self::weak_password("new_password", &err),
             ResetPasswordError::Hashing(err) => err.into(),
             ResetPasswordError::Throttle(err) => err.into(),
             ResetPasswordError::Db(err) => err.into(),

@@ -14,7 +14,7 @@ use poem_openapi::{
     types::{ToJSON as _, Type as _},
 };
 
-use crate::auth::{DbError, HashingError, ThrottleError};
+use crate::auth::{DbError, HashingError, PasswordError, ThrottleError, WeakPassword};
 
 /// The media type of every problem.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -194,6 +194,21 @@ impl Problem {
         Self::new(&WRONG_PASSWORD, "This is not the password of the account.")
     }
 
+    /// A new password that no account can have, and the field of the body that held it.
+    pub(super) fn invalid_password(field: &str, err: &PasswordError) -> Self {
+        match err {
+            PasswordError::Cost(_) => Self::internal(err),
+            PasswordError::TooLong | PasswordError::Nul => {
+                Self::new(&INVALID_PASSWORD, err.to_string()).in_field(field)
+            }
+        }
+    }
+
+    /// A new password that is too weak, and the field of the body that held it.
+    pub(super) fn weak_password(field: &str, err: &WeakPassword) -> Self {
+        Self::new(&WEAK_PASSWORD, err.to_string()).in_field(field)
+    }
+
     /// No database, or none that can be used.
     pub(super) fn unavailable(detail: &'static str) -> Self {
         Self::new(&DATABASE_UNAVAILABLE, detail).retry_after(Duration::from_secs(1))
@@ -202,6 +217,15 @@ impl Problem {
     /// Says which fields of the body are wrong.
     pub(super) fn with_errors(self, errors: Vec<FieldError>) -> Self {
         Self { errors, ..self }
+    }
+
+    /// Says that this field of the body is wrong, for the reason that `detail` gives.
+    pub(super) fn in_field(self, field: &str) -> Self {
+        let error = FieldError {
+            field: field.to_owned(),
+            message: self.detail.clone().into_owned(),
+        };
+        self.with_errors(vec![error])
     }
 
     /// Says when another try is worth it: in whole seconds, at least one.

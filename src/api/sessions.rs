@@ -72,7 +72,7 @@ pub(super) struct Session {
     id: Uuid,
     /// When its owner signed in.
     created_at: Time,
-    /// When it was last used, give or take a minute.
+    /// When it was last used. For the session of this request, that is now. For others, give or take a minute.
     last_seen_at: Time,
     /// When it ends if it is not used again.
     expires_at: Time,

@@ -23,8 +23,7 @@ use super::{
     values::Time,
 };
 use crate::auth::{
-    self, Auth, ChangeEmailError, ChangePasswordError, EmailError, FreshSessionError,
-    PasswordError, RegisterError, WeakPassword,
+    self, Auth, ChangeEmailError, ChangePasswordError, EmailError, FreshSessionError, RegisterError,
 };
 
 pub(super) struct UsersApi {
@@ -217,24 +216,8 @@ impl Operation for Delete {
 
 impl From<EmailError> for Problem {
     fn from(err: EmailError) -> Self {
-        Self::new(&INVALID_EMAIL, err.to_string())
-    }
-}
-
-impl From<PasswordError> for Problem {
-    fn from(err: PasswordError) -> Self {
-        match err {
-            PasswordError::Cost(_) => Self::internal(&err),
-            PasswordError::TooLong | PasswordError::Nul => {
-                Self::new(&INVALID_PASSWORD, err.to_string())
-            }
-        }
-    }
-}
-
-impl From<WeakPassword> for Problem {
-    fn from(err: WeakPassword) -> Self {
-        Self::new(&WEAK_PASSWORD, err.to_string())
+        // Every operation that takes an address calls the field so.
+        Self::new(&INVALID_EMAIL, err.to_string()).in_field("email")
     }
 }
 
@@ -246,8 +229,8 @@ impl From<RegisterError> for Problem {
                 "Accounts are opened by whoever runs this service.",
             ),
             RegisterError::InvalidEmail(err) => err.into(),
-            RegisterError::InvalidPassword(err) => err.into(),
-            RegisterError::WeakPassword(err) => err.into(),
+            RegisterError::InvalidPassword(err) => Self::invalid_password("password", &err),
+            RegisterError::WeakPassword(err) => Self::weak_password("password", &err),
             RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
             RegisterError::Hashing(err) => err.into(),
             RegisterError::Throttle(err) => err.into(),
@@ -261,8 +244,10 @@ impl From<ChangePasswordError> for Problem {
         match err {
             ChangePasswordError::NotSignedIn => Self::not_signed_in(),
             ChangePasswordError::WrongPassword => Self::wrong_password(),
-            ChangePasswordError::InvalidPassword(err) => err.into(),
-            ChangePasswordError::WeakPassword(err) => err.into(),
+            ChangePasswordError::InvalidPassword(err) => {
+                Self::invalid_password("new_password", &err)
+            }
+            ChangePasswordError::WeakPassword(err) => Self::weak_password("new_password", &err),
             ChangePasswordError::Hashing(err) => err.into(),
             ChangePasswordError::Throttle(err) => err.into(),
             ChangePasswordError::Db(err) => err.into(),

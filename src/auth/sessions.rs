@@ -37,7 +37,7 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     /// When its owner last gave the password.
     pub authenticated_at: DateTime<Utc>,
-    /// When it was last used, give or take a minute.
+    /// When it was last used: by the current request, or, of another session, give or take a minute.
     pub last_seen_at: DateTime<Utc>,
     /// When it ends if it is not used again.
     pub expires_at: DateTime<Utc>,
@@ -54,7 +54,7 @@ impl Session {
             created_at: row.created_at,
             authenticated_at: row.authenticated_at,
             last_seen_at: row.last_seen_at,
-            expires_at: row.expires_at.min(row.last_seen_at + policy.idle()),
+            expires_at: expires_at(&row, policy),
             ip: row.ip,
             user_agent: row.user_agent,
         }
@@ -64,6 +64,11 @@ impl Session {
     pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
         now < self.authenticated_at + FRESH
     }
+}
+
+/// When a session ends if it is not used again.
+fn expires_at(row: &session::Model, policy: Policy) -> DateTime<Utc> {
+    row.expires_at.min(row.last_seen_at + policy.idle())
 }
 
 /// The session that a token opened, and whose it is: what every method for somebody who is signed in asks for.
@@ -257,7 +262,7 @@ impl Auth {
 
     /// Who shows this token, and by which session: what every request of somebody who is signed in begins with.
     ///
-    /// It is one question to the database. That the session was used, and from which network, is noted beside it, at most once
+    /// The session is returned as used just now. It is one question to the database. That the session was used, and from which network, is noted beside it, at most once
     /// a minute.
     ///
     /// # Errors
@@ -271,17 +276,19 @@ impl Auth {
         ip: Option<IpAddr>,
     ) -> Result<CurrentSession, SessionError> {
         let token_digest = token.digest();
-        let (row, user) = self.db.find_session(token_digest.as_str()).await?;
-        let session = Session::of(row, self.policy);
+        let (mut row, user) = self.db.find_session(token_digest.as_str()).await?;
         let now = self.db.clock().now();
-        if session.expires_at <= now {
+        if expires_at(&row, self.policy) <= now {
             return Err(SessionError::NotSignedIn);
         }
-        if session.last_seen_at + self.last_seen_step() <= now {
+        if row.last_seen_at + self.last_seen_step() <= now {
             let network = network_of(ip);
             self.last_seen
-                .note(session.id, network, &self.throttle, self.last_seen_step());
+                .note(row.id, network, &self.throttle, self.last_seen_step());
         }
+        // The answer counts this use, though it is written later. Another replica's clock may be ahead.
+        row.last_seen_at = row.last_seen_at.max(now);
+        let session = Session::of(row, self.policy);
         Ok(CurrentSession {
             session,
             user,
@@ -295,7 +302,7 @@ impl Auth {
         LAST_SEEN_STEP.min(self.policy.idle() / 4)
     }
 
-    /// The sessions of the caller that are not over, the newest first.
+    /// The sessions of the caller that are not over, the newest first. The caller's own is as the check of it found it.
     ///
     /// # Errors
     /// [`DbError`].
@@ -303,7 +310,13 @@ impl Auth {
         let now = self.db.clock().now();
         let sessions = self.db.find_sessions(current.user.id).await?.into_iter();
         Ok(sessions
-            .map(|row| Session::of(row, self.policy))
+            .map(|row| {
+                if row.id == current.session.id {
+                    current.session.clone()
+                } else {
+                    Session::of(row, self.policy)
+                }
+            })
             .filter(|session| now < session.expires_at)
             .collect())
     }

@@ -58,7 +58,7 @@ async fn requests_that_are_refused_begin_nothing(app: TestApp) {
         .assert_problem(400, "malformed-request");
     put(&session, json!({"email": "nonsense", "password": PASSWORD}))
         .await
-        .assert_problem(422, "invalid-email");
+        .assert_field_problem("invalid-email", "email");
     put(&session, json!({"email": NEW, "password": "incorrect"}))
         .await
         .assert_problem(403, "wrong-password");

@@ -72,7 +72,7 @@ async fn a_password_that_is_refused_leaves_the_token_good(app: TestApp) {
     ] {
         reset(&app, &token, password)
             .await
-            .assert_problem(422, problem);
+            .assert_field_problem(problem, "new_password");
     }
     assert_eq!(
         reset(&app, &token, NEW).await.status,
@@ -181,7 +181,7 @@ async fn who_has_an_account_is_not_said_and_strangers_get_no_letter(app: TestApp
     assert_eq!(known.without_ids(), unknown.without_ids());
     ask(&app, "nonsense")
         .await
-        .assert_problem(422, "invalid-email");
+        .assert_field_problem("invalid-email", "email");
     let mail = app.mail.newest_to(ADA, 2).await;
     assert_eq!(mail.subject, "Choose a new password");
     // The row for the stranger was looked at, and nothing was sent.

@@ -585,6 +585,41 @@ async fn the_limits_are_settings(database: TestDatabase) {
 }
 
 #[apply(on_both_databases)]
+async fn the_session_of_a_request_is_shown_as_used_by_that_request(app: TestApp) {
+    app.register(ADA, PASSWORD).await;
+    app.token(ADA, PASSWORD).await;
+    let token = app.token(ADA, PASSWORD).await;
+    for (seconds, seen, expires) in [
+        // Too soon after the sign-in to be written.
+        (30, "2026-11-22T06:00:30Z", "2026-11-29T06:00:30Z"),
+        (
+            6 * 24 * 3600,
+            "2026-11-28T06:00:30Z",
+            "2026-12-05T06:00:30Z",
+        ),
+    ] {
+        app.clock.advance(TimeDelta::seconds(seconds));
+        let current = app.get_as(&token, "/sessions/current").await;
+        let shown = current.body["session"].clone();
+        assert_eq!(shown["last_seen_at"], seen);
+        assert_eq!(shown["expires_at"], expires);
+        let list = app.get_as(&token, "/sessions").await;
+        let sessions = list.body["sessions"].as_array().expect("a list");
+        let [one, two] = &sessions[..] else {
+            panic!("{sessions:?}");
+        };
+        let (current, other) = if one["current"] == true {
+            (one, two)
+        } else {
+            (two, one)
+        };
+        assert_eq!(*current, shown);
+        assert_eq!(other["last_seen_at"], "2026-11-22T06:00:00Z");
+        assert_eq!(other["expires_at"], "2026-11-29T06:00:00Z");
+    }
+}
+
+#[apply(on_both_databases)]
 async fn the_use_of_a_session_is_noted_once_a_minute(app: TestApp) {
     app.register(ADA, PASSWORD).await;
     let token = app.token(ADA, PASSWORD).await;

@@ -125,7 +125,7 @@ async fn addresses_that_no_account_can_have_are_refused_with_the_reason(app: Tes
         "ada@[127.0.0.1]",
     ] {
         let answer = app.register(email, GOOD).await;
-        answer.assert_problem(422, "invalid-email");
+        answer.assert_field_problem("invalid-email", "email");
     }
 }
 
@@ -148,7 +148,7 @@ async fn passwords_that_are_easy_to_guess_are_refused_with_advice(app: TestApp) 
         let answer = app
             .register("ada.lovelace@analytical-engine.example", password)
             .await;
-        answer.assert_problem(422, "weak-password");
+        answer.assert_field_problem("weak-password", "password");
         let detail = answer.body["detail"].as_str().unwrap_or_default();
         assert!(detail.contains(advice), "{password}: {detail}");
     }
@@ -159,11 +159,11 @@ async fn texts_that_bcrypt_cannot_hash_whole_are_no_passwords(app: TestApp) {
     let nul = app
         .register("ada@example.com", "correct horse\0battery")
         .await;
-    nul.assert_problem(422, "invalid-password");
+    nul.assert_field_problem("invalid-password", "password");
     let long = app
         .register("ada@example.com", &"k7#Qz9! ".repeat(129))
         .await;
-    long.assert_problem(422, "invalid-password");
+    long.assert_field_problem("invalid-password", "password");
     let longest = app
         .register("ada@example.com", &"k7#Qz9! ".repeat(128))
         .await;

@@ -2,7 +2,7 @@
 
 use poem::http::HeaderMap;
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An answer, whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,14 @@ impl Answer {
             );
         }
         self.assert_conventions();
+    }
+
+    /// Checks that this is the problem of that name, and that it blames this field of the body.
+    #[track_caller]
+    pub fn assert_field_problem(&self, name: &str, field: &str) {
+        self.assert_problem(422, name);
+        let blamed = json!([{"field": field, "message": self.body["detail"]}]);
+        assert_eq!(self.body["errors"], blamed, "{self:?}");
     }
 
     /// Checks the headers that every answer has.
