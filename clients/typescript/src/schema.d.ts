@@ -459,9 +459,14 @@ export interface components {
             user_agent: string;
             /**
              * Format: date-time
-             * @description When the owner last signed in from there, or used a session from there, give or take an hour.
+             * @description When the owner last signed in from there.
              */
-            last_signed_in_at: string;
+            last_signed_in_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the owner last used a session from there, give or take an hour.
+             */
+            last_used_at: string | null;
         };
         /**
          * ExportedMail
@@ -759,7 +764,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was last used, give or take a minute.
+             * @description When it was last used. For the session of this request, that is now. For others, give or take a minute.
              */
             last_seen_at: string;
             /**
