@@ -183,7 +183,8 @@ export interface paths {
         };
         /**
          * Take my data
-         * @description Everything that the service keeps about the caller, but for hashes of passwords and tokens.
+         * @description Everything that the service keeps about the caller, but for hashes of passwords and tokens. It needs the password to have
+         *     been given in the last 10 minutes.
          */
         get: operations["export_account"];
         put?: never;
@@ -210,13 +211,13 @@ export interface paths {
         /**
          * Sign in
          * @description Opens a session for the owner of these credentials: always a new one, with a new token. A browser gets it in a
-         *     cookie and need do nothing else. An app asks for it with `"delivery": "token"`, and sends it with each request as
+         *     cookie and need do nothing else; the session whose cookie it sends along ends. An app asks for it with `"delivery": "token"`, and sends it with each request as
          *     `Authorization: Bearer`.
          */
         post: operations["sign_in"];
         /**
          * Sign out everywhere
-         * @description Ends all sessions of the caller, this one included.
+         * @description Ends all sessions of the caller, this one included. It needs the password to have been given in the last 10 minutes.
          */
         delete: operations["sign_out_everywhere"];
         options?: never;
@@ -320,6 +321,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/email-verification/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a change of the address back
+         * @description Gives the account the address back that it had before: for the reader of the email that told the former address of the
+         *     change, for 7 days. The former address is verified then, every session ends, and waiting changes and tokens are dead. The
+         *     password stays: choose a new one with a reset.
+         */
+        post: operations["undo_email_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/email-verification/refusal": {
         parameters: {
             query?: never;
@@ -360,10 +383,12 @@ export interface components {
             user: components["schemas"]["ExportedUser"];
             /** @description Its sessions, the newest first. Those that are over are deleted within two minutes. */
             sessions: components["schemas"]["ExportedSession"][];
-            /** @description From where and with what its owner signed in within 30 days, the last used first. */
+            /** @description The networks that its owner used within 30 days, the last used first. */
             known_clients: components["schemas"]["ExportedClient"][];
             /** @description Addresses whose owner has yet to answer a letter, the newest first. */
             email_verifications: components["schemas"]["ExportedVerification"][];
+            /** @description What a link in an email can still do, once, the newest first. */
+            one_time_tokens: components["schemas"]["ExportedToken"][];
             /** @description Letters to the address, or about the account, the newest first. They are kept for two days. */
             mails: components["schemas"]["ExportedMail"][];
         };
@@ -425,16 +450,16 @@ export interface components {
         };
         /**
          * ExportedClient
-         * @description A network and a browser or program, together.
+         * @description A network that its owner used.
          */
         ExportedClient: {
             /** @description The address, of IPv6 the first 64 bits of it; empty where it is not known. */
             network: string;
-            /** @description What the browser or program says of itself. */
+            /** @description Empty, but for what older versions kept: what the browser or program said of itself. */
             user_agent: string;
             /**
              * Format: date-time
-             * @description When the owner last signed in so.
+             * @description When the owner last signed in from there, or used a session from there, give or take an hour.
              */
             last_signed_in_at: string;
         };
@@ -496,6 +521,28 @@ export interface components {
             ip: string | null;
             /** @description What the browser or program said of itself then. */
             user_agent: string | null;
+            /** @description The methods by which its owner signed in, sorted. */
+            methods: string[];
+        };
+        /**
+         * ExportedToken
+         * @description What a link in an email can still do.
+         */
+        ExportedToken: {
+            /** @description What it does: `undo-email-change` gives the account its former address back. */
+            purpose: string;
+            /** @description What it does it with: the former address. */
+            data: string;
+            /**
+             * Format: date-time
+             * @description When it was made necessary.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description How long the link is good.
+             */
+            expires_at: string | null;
         };
         /**
          * ExportedUser
@@ -714,7 +761,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was last used, give or take a minute.
+             * @description When it was last used. For the session of this request, that is now. For others, give or take a minute.
              */
             last_seen_at: string;
             /**
@@ -726,6 +773,8 @@ export interface components {
             ip: string | null;
             /** @description What the browser or program said of itself then: at most 512 characters. */
             user_agent: string | null;
+            /** @description The methods by which its owner signed in, sorted: `password`. More may come. */
+            methods: string[];
             /** @description Whether it is the session of this very request. */
             current: boolean;
             /**
@@ -741,6 +790,20 @@ export interface components {
         Sessions: {
             /** @description The newest first. */
             sessions: components["schemas"]["Session"][];
+        };
+        /**
+         * Undo
+         * @description The token of a change that is taken back.
+         * @example {
+         *       "token": "bienvenue_undo_…"
+         *     }
+         */
+        Undo: {
+            /**
+             * Format: password
+             * @description The token in the link of the email to the former address.
+             */
+            token: string;
         };
         /**
          * User
@@ -1486,6 +1549,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `sign-in-again`: The password must be given again */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `internal-error`: Something went wrong on our side */
             500: {
                 headers: {
@@ -1701,7 +1773,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cross-site-request`: This page may not call the service */
+            /** @description `sign-in-again`: The password must be given again · `cross-site-request`: This page may not call the service */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2311,6 +2383,113 @@ export interface operations {
                 };
             };
             /** @description `overloaded`: Too much to do at the moment · `database-unavailable`: The database does not answer */
+            503: {
+                headers: {
+                    /** @description Try again after so many seconds. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_email_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Undo"];
+            };
+        };
+        responses: {
+            /** @description The former address is the account's again, and every session has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid-token`: This link is not good any more · `malformed-request`: The request can't be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross-site-request`: This page may not call the service */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `email-taken`: There is an account with this email address */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body-too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The body must be JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: Too many tries */
+            429: {
+                headers: {
+                    /** @description Try again after so many seconds. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal-error`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database-unavailable`: The database does not answer · `overloaded`: Too much to do at the moment */
             503: {
                 headers: {
                     /** @description Try again after so many seconds. */
