@@ -28,6 +28,18 @@ pub struct Model {
     pub ip: Option<String>,
     /// What the owner's browser or program said of itself then.
     pub user_agent: Option<String>,
+    /// The methods by which its owner signed in, sorted, with commas between them. Null from before they were stored.
+    pub methods: Option<String>,
+}
+
+impl Model {
+    /// The methods by which its owner signed in, sorted.
+    #[must_use]
+    pub fn methods(&self) -> Vec<String> {
+        // Before methods were stored, a password was the only one.
+        let methods = self.methods.as_deref().unwrap_or("password");
+        methods.split(',').map(str::to_owned).collect()
+    }
 }
 
 /// Without the digest, so that a row in a log doesn't give it away.
@@ -42,6 +54,7 @@ impl fmt::Debug for Model {
             .field("expires_at", &self.expires_at)
             .field("ip", &self.ip)
             .field("user_agent", &self.user_agent)
+            .field("methods", &self.methods)
             .finish_non_exhaustive()
     }
 }

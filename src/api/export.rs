@@ -74,6 +74,8 @@ struct ExportedSession {
     ip: OrNull<String>,
     /// What the browser or program said of itself then.
     user_agent: OrNull<String>,
+    /// The methods by which its owner signed in, sorted.
+    methods: Vec<String>,
 }
 
 /// A network that its owner used.
@@ -215,6 +217,7 @@ impl From<session::Model> for ExportedSession {
     fn from(session: session::Model) -> Self {
         Self {
             id: session.id,
+            methods: session.methods(),
             created_at: session.created_at.into(),
             authenticated_at: session.authenticated_at.into(),
             last_seen_at: session.last_seen_at.into(),

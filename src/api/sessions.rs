@@ -80,6 +80,8 @@ pub(super) struct Session {
     ip: OrNull<String>,
     /// What the browser or program said of itself then: at most 512 characters.
     user_agent: OrNull<String>,
+    /// The methods by which its owner signed in, sorted: `password`. More may come.
+    methods: Vec<String>,
     /// Whether it is the session of this very request.
     current: bool,
     /// What opens the session, as `Authorization: Bearer`. It is shown once: to whoever asked for it at the sign-in, and at
@@ -99,6 +101,7 @@ impl Session {
             ip: session.ip.into(),
             current: session.id == current,
             user_agent: session.user_agent.into(),
+            methods: session.methods,
             token: None,
         }
     }

@@ -45,6 +45,8 @@ pub struct Session {
     pub ip: Option<String>,
     /// What the browser or program said of itself then.
     pub user_agent: Option<String>,
+    /// The methods by which its owner signed in, sorted.
+    pub methods: Vec<String>,
 }
 
 impl Session {
@@ -55,6 +57,7 @@ impl Session {
             authenticated_at: row.authenticated_at,
             last_seen_at: row.last_seen_at,
             expires_at: expires_at(&row, policy),
+            methods: row.methods(),
             ip: row.ip,
             user_agent: row.user_agent,
         }
@@ -226,6 +229,7 @@ impl Auth {
             expires_at: now + self.policy.lifetime(),
             ip: client.ip.map(|ip| ip.to_string()),
             user_agent: client.user_agent.clone(),
+            methods: Some("password".to_owned()),
         };
         self.note_client(&tx, &user, &client).await?;
         let id = session.id.to_string();

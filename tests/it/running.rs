@@ -530,7 +530,7 @@ const MIGRATIONS: [&str; 15] = [
     "m20261125_000006_create_one_time_tokens",
     "m20261125_000007_index_unverified_users",
     "m20261126_000001_add_refusals",
-    "m20261126_000002_add_last_used_at",
+const MIGRATIONS: [&str; 16] = [
 ];
 
 #[apply(on_both_databases)]

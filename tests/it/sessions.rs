@@ -182,6 +182,7 @@ async fn a_sign_in_by_cookie_gives_the_token_to_nobody_else(app: TestApp) {
         "expires_at": "2026-11-29T06:00:00Z",
         "ip": "127.0.0.1",
         "user_agent": null,
+        "methods": ["password"],
         "current": true,
     });
     assert_eq!(answer.body, expected);
@@ -617,6 +618,30 @@ async fn the_session_of_a_request_is_shown_as_used_by_that_request(app: TestApp)
         assert_eq!(other["last_seen_at"], "2026-11-22T06:00:00Z");
         assert_eq!(other["expires_at"], "2026-11-29T06:00:00Z");
     }
+}
+
+#[apply(on_both_databases)]
+async fn every_session_says_by_which_methods_it_was_opened(app: TestApp) {
+    app.register(ADA, PASSWORD).await;
+    let older = app.token(ADA, PASSWORD).await;
+    // As an older binary leaves it.
+    app.database.sql("UPDATE sessions SET methods = NULL").await;
+    let token = app.token(ADA, PASSWORD).await;
+    let by_password = json!(["password"]);
+    for token in [&older, &token] {
+        let current = app.get_as(token, "/sessions/current").await;
+        assert_eq!(current.body["session"]["methods"], by_password);
+    }
+    for path in ["/sessions", "/users/me/export"] {
+        let answer = app.get_as(&token, path).await;
+        let sessions = answer.body["sessions"].as_array().expect("a list");
+        assert_eq!(sessions.len(), 2);
+        for session in sessions {
+            assert_eq!(session["methods"], by_password, "{path}");
+        }
+    }
+    let stored = "SELECT methods FROM sessions WHERE methods IS NOT NULL";
+    assert_eq!(app.database.sql(stored).await.as_deref(), Some("password"));
 }
 
 #[apply(on_both_databases)]

@@ -86,6 +86,7 @@ async fn a_new_password_ends_every_other_session_and_gives_this_one_a_new_token(
             "expires_at": "2026-11-29T08:00:00Z",
             "ip": "127.0.0.1",
             "user_agent": null,
+            "methods": ["password"],
             "current": true,
         })
     );
@@ -244,6 +245,7 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
                 "expires_at": "2026-12-22T06:00:00Z",
                 "ip": "127.0.0.1",
                 "user_agent": null,
+                "methods": ["password"],
             }],
             "known_clients": [{
                 "network": "127.0.0.1",

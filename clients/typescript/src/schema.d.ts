@@ -526,6 +526,8 @@ export interface components {
             ip: string | null;
             /** @description What the browser or program said of itself then. */
             user_agent: string | null;
+            /** @description The methods by which its owner signed in, sorted. */
+            methods: string[];
         };
         /**
          * ExportedToken
@@ -776,6 +778,8 @@ export interface components {
             ip: string | null;
             /** @description What the browser or program said of itself then: at most 512 characters. */
             user_agent: string | null;
+            /** @description The methods by which its owner signed in, sorted: `password`. More may come. */
+            methods: string[];
             /** @description Whether it is the session of this very request. */
             current: boolean;
             /**
