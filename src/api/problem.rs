@@ -200,9 +200,9 @@ impl Problem {
     }
 
     /// A new password that no account can have, and the field of the body that held it.
-    pub(super) fn invalid_password(field: &str, err: &PasswordError) -> Self {
+    pub(super) fn invalid_password(field: &str, err: PasswordError) -> Self {
         match err {
-            PasswordError::Cost(_) => Self::internal(err),
+            PasswordError::Cost(_) => Self::internal(&err),
             PasswordError::TooLong | PasswordError::Nul => {
                 Self::new(&INVALID_PASSWORD, err.to_string()).in_field(field)
             }

@@ -267,7 +267,7 @@ impl From<RegisterError> for Problem {
                 "Accounts are opened by whoever runs this service.",
             ),
             RegisterError::InvalidEmail(err) => err.into(),
-            RegisterError::InvalidPassword(err) => Self::invalid_password("password", &err),
+            RegisterError::InvalidPassword(err) => Self::invalid_password("password", err),
             RegisterError::WeakPassword(err) => Self::weak_password("password", &err),
             RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
             RegisterError::Hashing(err) => err.into(),
@@ -295,7 +295,7 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::NotSignedIn => Self::not_signed_in(),
             ChangePasswordError::WrongPassword => Self::wrong_password(),
             ChangePasswordError::InvalidPassword(err) => {
-                Self::invalid_password("new_password", &err)
+                Self::invalid_password("new_password", err)
             }
             ChangePasswordError::WeakPassword(err) => Self::weak_password("new_password", &err),
             ChangePasswordError::Hashing(err) => err.into(),
