@@ -26,13 +26,15 @@ pub struct Model {
     pub email_verified_at: Option<DateTimeUtc>,
     /// When the owner last signed in, null before the first time.
     pub last_signed_in_at: Option<DateTimeUtc>,
+    /// What the owner wants to be called, null when nothing is said.
+    pub name: Option<String>,
     /// When the account was made, in whole microseconds.
     pub created_at: DateTimeUtc,
     /// When the row was last changed, in whole microseconds.
     pub updated_at: DateTimeUtc,
 }
 
-/// Without the hash and the digest, so that a row in a log gives neither away.
+/// Without the hash, the digest and the name, so that a row in a log gives none of them away.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")

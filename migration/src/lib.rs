@@ -23,6 +23,7 @@ mod m20261125_000007_index_unverified_users;
 mod m20261126_000001_add_refusals;
 mod m20261126_000002_add_last_used_at;
 mod m20261126_000003_add_methods;
+mod m20261126_000004_add_name;
 
 /// Where the migrations that are applied are written down. SeaORM's own name for it is that of other programs too, which
 /// may share the schema.
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000001_add_refusals::Migration),
             Box::new(m20261126_000002_add_last_used_at::Migration),
             Box::new(m20261126_000003_add_methods::Migration),
+            Box::new(m20261126_000004_add_name::Migration),
         ]
     }
 }

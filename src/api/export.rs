@@ -43,6 +43,8 @@ struct ExportedUser {
     id: i64,
     /// The address, in the form in which it is kept.
     email: String,
+    /// What its owner wants to be called.
+    name: OrNull<String>,
     /// When its owner showed that mail to this address arrives.
     email_verified_at: OrNull<Time>,
     /// The newest session.
@@ -203,6 +205,7 @@ impl From<user::Model> for ExportedUser {
         Self {
             id: user.id,
             email: user.email,
+            name: user.name.into(),
             email_verified_at: user.email_verified_at.into(),
             session_id: user.session_id.into(),
             reset_token_expires_at: user.reset_token_expires_at.into(),

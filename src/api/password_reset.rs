@@ -105,9 +105,7 @@ impl From<ResetPasswordError> for Problem {
     fn from(err: ResetPasswordError) -> Self {
         match err {
             ResetPasswordError::InvalidToken => Self::invalid_token(),
-            ResetPasswordError::InvalidPassword(err) => {
-                Self::invalid_password("new_password", &err)
-            }
+            ResetPasswordError::InvalidPassword(err) => Self::invalid_password("new_password", err),
             ResetPasswordError::WeakPassword(err) => Self::weak_password("new_password", &err),
             ResetPasswordError::Hashing(err) => err.into(),
             ResetPasswordError::Throttle(err) => err.into(),

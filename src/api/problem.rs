@@ -48,62 +48,63 @@ macro_rules! problem_types {
 problem_types! {
     MALFORMED_REQUEST: "malformed-request", BAD_REQUEST,
         "The request can't be understood",
-        "The body is not JSON, or a field is missing, repeated, unknown, or of the wrong type; or a parameter \
-         of the address is none that is known.",
+        "The body is not a JSON object, or a field is missing, repeated, unknown or of the wrong type. Or a parameter \
+         of the URL is unknown or has the wrong form.",
         "Compare the request with the documentation of the operation. For a body, `errors` names each field \
          that is wrong.";
     INVALID_TOKEN: "invalid-token", BAD_REQUEST,
         "This link is not good any more",
-        "The token is unknown, was used, is too old, or a newer one was mailed since.",
-        "Ask for a new letter, and use the newest one.";
+        "The one-time token is unknown, was used before, has expired, or was replaced by a newer one.",
+        "Offer to send a new email. Only the link in the newest one works.";
     NOT_SIGNED_IN: "not-signed-in", UNAUTHORIZED,
         "Nobody is signed in",
-        "The request shows no session, or one that is unknown, has expired, or was ended.",
+        "The request has no session token, or the session of its token has expired or was ended.",
         "Sign in with `POST /sessions`. Then send the cookie that it sets, or its token as `Authorization: Bearer`; \
          where there is such a header the cookie is ignored.";
     INVALID_CREDENTIALS: "invalid-credentials", UNAUTHORIZED,
         "Wrong email or password",
-        "No account has this email address and this password. Which of the two is wrong is not said, so that nobody \
-         learns who has an account.",
-        "Check both. A password that is forgotten can be reset.";
+        "No account has this email address and this password. The answer does not say which of the two is wrong, so that \
+         it can't be used to find out which addresses have an account.",
+        "Ask for both again, and offer a password reset.";
     WRONG_PASSWORD: "wrong-password", FORBIDDEN,
         "Wrong password",
-        "What was given as the current password to confirm a change is not the password of the account.",
-        "Give the password with which you sign in.";
+        "This change must be confirmed with the current password of the account, and the password in the request is \
+         a different one.",
+        "Ask for the current password again. The session stays open.";
     SIGN_IN_AGAIN: "sign-in-again", FORBIDDEN,
         "The password must be given again",
-        "This can't be undone, so it needs the password to have been given in the last 10 minutes.",
-        "Sign in again, and repeat the request with the new session.";
+        "This operation is allowed only within 10 minutes after the password was given, and this session is past that.",
+        "Ask for the password, sign in again with `POST /sessions`, and repeat the request with the new session.";
     REGISTRATION_CLOSED: "registration-closed", FORBIDDEN,
-        "Nobody registers here",
-        "Accounts of this service are opened by whoever runs it.",
-        "Ask them for an account.";
+        "Registration is closed",
+        "This service does not let people register. Its operator opens accounts.",
+        "Hide the registration form, and tell people to ask the operator for an account.";
     CROSS_SITE_REQUEST: "cross-site-request", FORBIDDEN,
         "This page may not call the service",
-        "A browser says that the request comes from a page of another site, which is not on the list of \
+        "The browser reports that a page of another origin sent the request, and that origin is not on the list of \
          allowed origins.",
-        "Call the service from a page of its own, or have its operator add the page's origin to \
+        "Send the request from a page of the service's own origin, or ask the operator to add your page's origin to \
          `BIENVENUE_ALLOWED_ORIGINS`.";
     NOT_FOUND: "not-found", NOT_FOUND,
         "There is nothing here",
-        "No operation has this path, or what it names does not exist.",
-        "Check the path. Paths have no slash at the end.";
+        "No operation has this path, or the object that the path names does not exist.",
+        "Check the path and the ids in it. Paths have no slash at the end.";
     METHOD_NOT_ALLOWED: "method-not-allowed", METHOD_NOT_ALLOWED,
         "This path has no such method",
-        "There is something at this path, but it can't be done with this method.",
+        "The path exists, but it does not support the method of the request.",
         "Use one of the methods that the `Allow` header lists.";
     REQUEST_TIMEOUT: "request-timeout", REQUEST_TIMEOUT,
         "The request did not arrive in time",
-        "The body of the request stopped coming before it was complete.",
-        "Send the request again. Nothing was done.";
+        "The body of the request did not arrive completely in time. Nothing was changed.",
+        "Send the request again.";
     EMAIL_TAKEN: "email-taken", CONFLICT,
         "There is an account with this email address",
-        "An address can have one account, and this one has one.",
-        "Sign in, or reset the password if it is forgotten.";
+        "Each email address can have only one account, and this address already has one.",
+        "Offer to sign in, or to reset the password.";
     BODY_TOO_LARGE: "body-too-large", PAYLOAD_TOO_LARGE,
         "The body is too large",
-        "A request has a body of at most 64 KiB.",
-        "Send less.";
+        "The body of the request is larger than 64 KiB.",
+        "Send a smaller body. No operation needs one as large as that.";
     UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE,
         "The body must be JSON",
         "The `Content-Type` header is missing, or is not `application/json`.",
@@ -111,34 +112,38 @@ problem_types! {
     INVALID_EMAIL: "invalid-email", UNPROCESSABLE_ENTITY,
         "This is no email address that an account can have",
         "The address is not of the form name@example.com, or has parts that are not supported: quotes, comments, \
-         letters outside ASCII before the @, or a number instead of a domain.",
-        "Check the address. `detail` says what is wrong with it.";
+         letters outside ASCII before the @, or an IP address instead of a domain.",
+        "Ask for the address again, and show `detail` beside the field that `errors` names: it says what is wrong.";
+    INVALID_NAME: "invalid-name", UNPROCESSABLE_ENTITY,
+        "This is not a name that an account can have",
+        "A name has 1 to 100 characters, not counting spaces around it, and no line breaks or other control characters.",
+        "Ask for another name, and show `detail` beside the field that `errors` names. To remove the name, send `null`.";
     WEAK_PASSWORD: "weak-password", UNPROCESSABLE_ENTITY,
         "This password is not good enough",
-        "The password is too short, among the first that somebody would guess, or known from a breach.",
-        "Choose a longer one, for instance a few words that don't belong together. `detail` says what is wrong \
-         with it, in words for whoever chose it.";
+        "The new password is too short, too easy to guess, or known from a data breach.",
+        "Ask for another password, and show `detail` beside the field that `errors` names: it says what is wrong. A few \
+         words that don't belong together make a good password.";
     INVALID_PASSWORD: "invalid-password", UNPROCESSABLE_ENTITY,
         "This can't be a password",
-        "A password has at most 1024 bytes, and no NUL character.",
-        "Choose another.";
+        "The new password is longer than 1024 bytes of UTF-8, or has a NUL character.",
+        "Ask for another password, and show `detail` beside the field that `errors` names.";
     TOO_MANY_REQUESTS: "too-many-requests", TOO_MANY_REQUESTS,
         "Too many tries",
-        "This was tried so often lately, for this account or from this address, that somebody may be guessing. Sessions that are \
-         open stay open.",
-        "Try again after the seconds that the `Retry-After` header gives. Who forgot the password can reset it meanwhile.";
+        "There were too many attempts for this account or from this network, so that further attempts are refused for a \
+         while. Open sessions stay open.",
+        "Try again after the number of seconds in the `Retry-After` header. A forgotten password can be reset meanwhile.";
     INTERNAL_ERROR: "internal-error", INTERNAL_SERVER_ERROR,
         "Something went wrong on our side",
-        "The service has a fault, which it has written down.",
-        "Tell whoever runs the service the request id in `detail`.";
+        "An unexpected error happened in the service. Its log has the cause, under the request id.",
+        "Send the request id in `detail` to the operator of the service.";
     OVERLOADED: "overloaded", SERVICE_UNAVAILABLE,
         "Too much to do at the moment",
-        "More requests are waiting than can be served in good time, so this one was turned away, or given up.",
-        "Try again after the seconds that the `Retry-After` header gives.";
+        "The service has more requests than it can answer in time, so this one was refused or stopped.",
+        "Try again after the number of seconds in the `Retry-After` header.";
     DATABASE_UNAVAILABLE: "database-unavailable", SERVICE_UNAVAILABLE,
         "The database does not answer",
-        "The service is up but can't reach its database, or it is not ready yet.",
-        "Try again after the seconds that the `Retry-After` header gives.";
+        "The service is running but can't use its database at the moment, or is still starting.",
+        "Try again after the number of seconds in the `Retry-After` header.";
 }
 
 impl ProblemType {
@@ -195,9 +200,9 @@ impl Problem {
     }
 
     /// A new password that no account can have, and the field of the body that held it.
-    pub(super) fn invalid_password(field: &str, err: &PasswordError) -> Self {
+    pub(super) fn invalid_password(field: &str, err: PasswordError) -> Self {
         match err {
-            PasswordError::Cost(_) => Self::internal(err),
+            PasswordError::Cost(_) => Self::internal(&err),
             PasswordError::TooLong | PasswordError::Nul => {
                 Self::new(&INVALID_PASSWORD, err.to_string()).in_field(field)
             }

@@ -6,7 +6,7 @@ use entity::user;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     payload::Json,
-    types::{Example, Password},
+    types::{Example, MaybeUndefined, Password},
 };
 use zeroize::Zeroizing;
 
@@ -16,14 +16,16 @@ use super::{
     caller::Caller,
     client::Client,
     problem::{
-        DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_EMAIL, INVALID_PASSWORD, Operation, Problem,
-        ProblemType, REGISTRATION_CLOSED, Refused, SIGN_IN_AGAIN, WEAK_PASSWORD, WRONG_PASSWORD,
+        DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_EMAIL, INVALID_NAME, INVALID_PASSWORD,
+        Operation, Problem, ProblemType, REGISTRATION_CLOSED, Refused, SIGN_IN_AGAIN,
+        WEAK_PASSWORD, WRONG_PASSWORD,
     },
     sessions::Session,
-    values::Time,
+    values::{OrNull, Time},
 };
 use crate::auth::{
-    self, Auth, ChangeEmailError, ChangePasswordError, EmailError, FreshSessionError, RegisterError,
+    self, Auth, ChangeEmailError, ChangePasswordError, EmailError, FreshSessionError,
+    RegisterError, SetNameError,
 };
 
 pub(super) struct UsersApi {
@@ -61,6 +63,8 @@ pub(super) struct User {
     email: String,
     /// Whether the owner has shown that mail to this address arrives.
     email_verified: bool,
+    /// What the owner wants to be called.
+    name: OrNull<String>,
     /// When the account was opened.
     created_at: Time,
 }
@@ -71,6 +75,7 @@ impl From<user::Model> for User {
             id: user.id,
             email: user.email,
             email_verified: user.email_verified_at.is_some(),
+            name: user.name.into(),
             created_at: user.created_at.into(),
         }
     }
@@ -90,6 +95,31 @@ enum Registered {
 #[derive(ApiResponse)]
 enum Shown {
     /// The account of the caller.
+    #[oai(status = 200)]
+    Ok(Json<User>),
+}
+
+/// What to change of the profile. A field that is left out stays as it is.
+#[derive(Object)]
+#[oai(deny_unknown_fields, example)]
+struct ProfileChange {
+    /// What the owner wants to be called: 1 to 100 characters without control characters. Spaces around them are removed.
+    /// `null` removes the name.
+    // `MaybeUndefined` tells null from a field that is left out; `OrNull` documents that it can be null.
+    name: MaybeUndefined<OrNull<String>>,
+}
+
+impl Example for ProfileChange {
+    fn example() -> Self {
+        Self {
+            name: MaybeUndefined::Value(Some("Ada Lovelace".to_owned()).into()),
+        }
+    }
+}
+
+#[derive(ApiResponse)]
+enum ProfileChanged {
+    /// The account as it is now.
     #[oai(status = 200)]
     Ok(Json<User>),
 }
@@ -188,6 +218,14 @@ impl Operation for Show {
     const NEEDS_SESSION: bool = true;
 }
 
+struct ChangeProfile;
+impl Operation for ChangeProfile {
+    const PROBLEMS: &'static [&'static ProblemType] = &[&INVALID_NAME];
+    const NEEDS_SESSION: bool = true;
+    const TAKES_BODY: bool = true;
+    const CHANGES_SOMETHING: bool = true;
+}
+
 struct ChangePassword;
 impl Operation for ChangePassword {
     const PROBLEMS: &'static [&'static ProblemType] =
@@ -229,12 +267,24 @@ impl From<RegisterError> for Problem {
                 "Accounts are opened by whoever runs this service.",
             ),
             RegisterError::InvalidEmail(err) => err.into(),
-            RegisterError::InvalidPassword(err) => Self::invalid_password("password", &err),
+            RegisterError::InvalidPassword(err) => Self::invalid_password("password", err),
             RegisterError::WeakPassword(err) => Self::weak_password("password", &err),
             RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
             RegisterError::Hashing(err) => err.into(),
             RegisterError::Throttle(err) => err.into(),
             RegisterError::Db(err) => err.into(),
+        }
+    }
+}
+
+impl From<SetNameError> for Problem {
+    fn from(err: SetNameError) -> Self {
+        match err {
+            SetNameError::NotSignedIn => Self::not_signed_in(),
+            SetNameError::InvalidName(err) => {
+                Self::new(&INVALID_NAME, err.to_string()).in_field("name")
+            }
+            SetNameError::Db(err) => err.into(),
         }
     }
 }
@@ -245,7 +295,7 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::NotSignedIn => Self::not_signed_in(),
             ChangePasswordError::WrongPassword => Self::wrong_password(),
             ChangePasswordError::InvalidPassword(err) => {
-                Self::invalid_password("new_password", &err)
+                Self::invalid_password("new_password", err)
             }
             ChangePasswordError::WeakPassword(err) => Self::weak_password("new_password", &err),
             ChangePasswordError::Hashing(err) => err.into(),
@@ -324,6 +374,31 @@ impl UsersApi {
     )]
     async fn get_account(&self, caller: Caller) -> Result<Shown, Refused<Show>> {
         Ok(Shown::Ok(Json(caller.current.user.into())))
+    }
+
+    /// Change my profile
+    ///
+    /// Changes the fields that are given, and answers with the account. An empty object changes nothing.
+    #[oai(
+        path = "/users/me",
+        method = "patch",
+        operation_id = "update_account",
+        tag = "Tag::Accounts"
+    )]
+    async fn update_account(
+        &self,
+        caller: Caller,
+        change: Body<ProfileChange>,
+    ) -> Result<ProfileChanged, Refused<ChangeProfile>> {
+        let name = match change.0.name {
+            MaybeUndefined::Undefined => {
+                return Ok(ProfileChanged::Ok(Json(caller.current.user.into())));
+            }
+            MaybeUndefined::Null => None,
+            MaybeUndefined::Value(name) => name.into_option(),
+        };
+        let user = self.auth.set_name(&caller.current, name.as_deref()).await?;
+        Ok(ProfileChanged::Ok(Json(user.into())))
     }
 
     /// Change my password

@@ -63,6 +63,12 @@ impl<T, U: From<T>> From<Option<T>> for OrNull<U> {
     }
 }
 
+impl<T> OrNull<T> {
+    pub(super) fn into_option(self) -> Option<T> {
+        self.0
+    }
+}
+
 impl<T: Type> Type for OrNull<T> {
     const IS_REQUIRED: bool = true;
 

@@ -15,6 +15,7 @@ mod hashing;
 mod known_clients;
 mod last_seen;
 mod mails;
+mod name;
 mod password;
 mod password_reset;
 mod registrations;
@@ -35,6 +36,7 @@ pub use export::Export;
 pub use hashing::{HashingCounters, HashingError};
 
 pub use mails::{DueLetter, Language, Letter, LetterKind};
+pub use name::NameError;
 #[cfg(fuzzing)]
 pub use password::read_stored_hash;
 pub use password::{PasswordError, PasswordHash, WeakPassword, hash_password};
@@ -45,7 +47,7 @@ pub use sessions::{CurrentSession, EndSessionError, Session, SessionError, SignI
 pub use throttle::ThrottleError;
 pub use token::{Token, TokenKind};
 use tokio::sync::Notify;
-pub use users::{ChangePasswordError, FreshSessionError};
+pub use users::{ChangePasswordError, FreshSessionError, SetNameError};
 
 use breached::PasswordChecks;
 use hashing::HashingThreads;

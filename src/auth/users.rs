@@ -8,6 +8,7 @@ use super::{
     credentials::stored_hash,
     event::Event,
     mails::NewLetter,
+    name::{Name, NameError},
     password::{self, Password},
 };
 use crate::db::{Transaction, Value};
@@ -42,6 +43,29 @@ pub enum ChangePasswordError {
 }
 
 impl From<DbError> for ChangePasswordError {
+    fn from(err: DbError) -> Self {
+        match err {
+            DbError::NoResultFound => Self::NotSignedIn,
+            err => Self::Db(err),
+        }
+    }
+}
+
+/// Why a name was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum SetNameError {
+    /// The session has ended meanwhile.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// The text is no name that an account can have.
+    #[error(transparent)]
+    InvalidName(#[from] NameError),
+    /// The database has no answer.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl From<DbError> for SetNameError {
     fn from(err: DbError) -> Self {
         match err {
             DbError::NoResultFound => Self::NotSignedIn,
@@ -183,6 +207,28 @@ impl Auth {
         }
         let new = self.judge(&place, new, &user.email).await??;
         Ok(password::hash(&place, &new, cost).await?)
+    }
+
+    /// Sets the name of the caller, or removes it, and returns the account as it is then.
+    ///
+    /// # Errors
+    /// [`SetNameError`].
+    pub async fn set_name(
+        &self,
+        current: &CurrentSession,
+        name: Option<&str>,
+    ) -> Result<user::Model, SetNameError> {
+        let name = name.map(Name::parse).transpose()?.map(Name::into_string);
+        let tx = self.db.begin().await?;
+        let mut user = tx.lock_user(current.user.id).await?;
+        // It may have ended since the request began.
+        tx.find_session(current.token_digest.as_str()).await?;
+        if user.name != name {
+            tx.update_user(user.id, [("name", name.clone())]).await?;
+            user.name = name;
+        }
+        tx.commit().await?;
+        Ok(user)
     }
 
     /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.

@@ -44,6 +44,7 @@ impl<C: ConnectionTrait> DB<C> {
             reset_token_expires_at: None,
             email_verified_at: None,
             last_signed_in_at: None,
+            name: None,
             created_at: now,
             updated_at: now,
         })

@@ -515,7 +515,7 @@ async fn a_line_of_the_env_file_that_cannot_be_read_is_named() {
 }
 
 /// All migrations there are, the oldest first.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     "m20261122_000001_create_users",
     "m20261122_000002_add_email_verified_at",
     "m20261122_000003_create_sessions",
@@ -532,6 +532,7 @@ const MIGRATIONS: [&str; 16] = [
     "m20261126_000001_add_refusals",
     "m20261126_000002_add_last_used_at",
     "m20261126_000003_add_methods",
+    "m20261126_000004_add_name",
 ];
 
 #[apply(on_both_databases)]

@@ -21,6 +21,8 @@ const LONG_PASSWORD: &str =
     "unreasonable ostrich that goes on and on, past everything that bcrypt looks at, for ever";
 /// Where the name of a field belongs. The answer names it, so that a slip of the pen is found.
 const MISPLACED_PASSWORD: &str = "misplaced giraffe ladder";
+/// The name of an account. It is stored, and never logged.
+const NAME: &str = "Unlogged Lovelace";
 const MAIL_PASSWORD: &str = "the-mail-password";
 const DATABASE_PASSWORD: &str = "the-database-password";
 
@@ -166,7 +168,8 @@ async fn what_is_planted_in_every_flow_is_found_nowhere(database: TestDatabase) 
     }
     assert_eq!(called, all_operations(), "every flow");
     assert!(planted.len() > 20 && log.contains("status=201") && log.contains("\"status\":202"));
-    for secret in planted.iter().map(String::as_str).chain(SIGNS) {
+    let secrets = planted.iter().map(String::as_str);
+    for secret in secrets.chain(SIGNS).chain([NAME]) {
         assert!(!log.contains(secret), "{secret} is logged: {log}");
         let is_named = secret == MISPLACED_PASSWORD;
         assert!(
@@ -265,6 +268,8 @@ async fn registration_and_sessions(flows: &mut Flows, mail_server: &SmtpServer) 
     ] {
         flows.done(operation, &token, Value::Null).await;
     }
+    let named = json!({"name": NAME});
+    flows.done("PATCH /users/me", &token, named).await;
     flows
         .done("POST /email-verification", &token, Value::Null)
         .await;

@@ -180,6 +180,7 @@ async fn registration_answers_with_the_account(app: TestApp) {
             "id": 1,
             "email": "ada@example.com",
             "email_verified": false,
+            "name": null,
             "created_at": "2026-11-22T06:00:00Z",
         })
     );

@@ -32,6 +32,80 @@ async fn who_am_i_is_answered_with_the_account(app: TestApp) {
     answer.assert_conventions();
 }
 
+async fn update(app: &TestApp, token: &str, body: &Value) -> Answer {
+    let request = app.request(Method::PATCH, "/users/me", token);
+    app.send(request.json(body)).await
+}
+
+#[apply(on_both_databases)]
+async fn texts_that_are_no_names_change_nothing(app: TestApp) {
+    app.register(ADA, OLD).await;
+    let token = app.token(ADA, OLD).await;
+    let named = update(&app, &token, &json!({"name": "Ada"})).await;
+    for name in [
+        "",
+        " \t\n",
+        "Ada\0Lovelace",
+        "Ada\nLovelace",
+        "Ada\u{85}Lovelace",
+        &"é".repeat(101),
+    ] {
+        let refused = update(&app, &token, &json!({"name": name})).await;
+        refused.assert_field_problem("invalid-name", "name");
+    }
+    for (body, field) in [
+        (json!({"name": 1}), "name"),
+        (json!({"name": ["Ada"]}), "name"),
+        (json!({"email": "eve@example.com"}), "email"),
+        (json!({"name": "Eve", "id": 2}), "id"),
+    ] {
+        let refused = update(&app, &token, &body).await;
+        refused.assert_problem(400, "malformed-request");
+        assert_eq!(refused.body["errors"][0]["field"], field, "{refused:?}");
+    }
+    let request = app.client.patch(format!("{}/users/me", app.url));
+    let cookie = app.sign_in(ADA, OLD).await.cookie();
+    let elsewhere = request
+        .header("cookie", cookie)
+        .header("sec-fetch-site", "cross-site")
+        .json(&json!({"name": "Eve"}));
+    app.send(elsewhere)
+        .await
+        .assert_problem(403, "cross-site-request");
+    let account = app.get_as(&token, "/users/me").await;
+    assert_eq!(account.body, named.body);
+}
+
+#[apply(on_both_databases)]
+async fn people_are_called_what_they_say_until_they_take_it_back(app: TestApp) {
+    let mut account = app.register(ADA, OLD).await.body;
+    let eve = app.register("eve@example.com", OLD).await.body;
+    let token = app.token(ADA, OLD).await;
+    let longest = "é".repeat(100);
+    for (body, name) in [
+        (json!({}), json!(null)),
+        (json!({"name": "  Ada Lovelace\n"}), json!("Ada Lovelace")),
+        // What is not named stays.
+        (json!({}), json!("Ada Lovelace")),
+        (json!({"name": "Ada Lovelace"}), json!("Ada Lovelace")),
+        (json!({"name": longest}), json!(longest)),
+        (json!({"name": null}), json!(null)),
+        (json!({"name": null}), json!(null)),
+        (json!({"name": "愛達 👩‍💻"}), json!("愛達 👩‍💻")),
+    ] {
+        let updated = update(&app, &token, &body).await;
+        assert_eq!(updated.status, StatusCode::OK, "{updated:?}");
+        assert_eq!(updated.header("cache-control"), "no-store");
+        updated.assert_conventions();
+        account["name"] = name;
+        assert_eq!(updated.body, account, "{body}");
+        let current = app.get_as(&token, "/sessions/current").await;
+        assert_eq!(current.body["user"], account);
+    }
+    let other = app.token("eve@example.com", OLD).await;
+    assert_eq!(app.get_as(&other, "/users/me").await.body, eve);
+}
+
 #[apply(on_both_databases)]
 async fn a_password_that_is_wrong_or_not_good_enough_changes_nothing(app: TestApp) {
     app.register(ADA, OLD).await;
@@ -219,6 +293,7 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
     let token = app.token(ADA, OLD).await;
     let current = app.get_as(&token, "/sessions/current").await;
     let id = &current.body["session"]["id"];
+    update(&app, &token, &json!({"name": "Ada"})).await;
     app.letters_are_out().await;
     let answer = app.get_as(&token, "/users/me/export").await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -230,6 +305,7 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
             "user": {
                 "id": 1,
                 "email": ADA,
+                "name": "Ada",
                 "email_verified_at": null,
                 "session_id": id,
                 "reset_token_expires_at": null,

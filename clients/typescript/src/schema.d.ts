@@ -129,7 +129,11 @@ export interface paths {
         delete: operations["delete_account"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change my profile
+         * @description Changes the fields that are given, and answers with the account. An empty object changes nothing.
+         */
+        patch: operations["update_account"];
         trace?: never;
     };
     "/users/me/password": {
@@ -561,6 +565,8 @@ export interface components {
             id: number;
             /** @description The address, in the form in which it is kept. */
             email: string;
+            /** @description What its owner wants to be called. */
+            name: string | null;
             /**
              * Format: date-time
              * @description When its owner showed that mail to this address arrives.
@@ -704,6 +710,20 @@ export interface components {
             remedy: string;
         };
         /**
+         * ProfileChange
+         * @description What to change of the profile. A field that is left out stays as it is.
+         * @example {
+         *       "name": "Ada Lovelace"
+         *     }
+         */
+        ProfileChange: {
+            /**
+             * @description What the owner wants to be called: 1 to 100 characters without control characters. Spaces around them are removed.
+             *     `null` removes the name.
+             */
+            name?: string | null;
+        };
+        /**
          * Refusal
          * @description The token of what is refused.
          * @example {
@@ -824,6 +844,8 @@ export interface components {
             email: string;
             /** @description Whether the owner has shown that mail to this address arrives. */
             email_verified: boolean;
+            /** @description What the owner wants to be called. */
+            name: string | null;
             /**
              * Format: date-time
              * @description When the account was opened.
@@ -1080,7 +1102,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `registration-closed`: Nobody registers here · `cross-site-request`: This page may not call the service */
+            /** @description `registration-closed`: Registration is closed · `cross-site-request`: This page may not call the service */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1249,6 +1271,115 @@ export interface operations {
             };
             /** @description `sign-in-again`: The password must be given again · `cross-site-request`: This page may not call the service */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal-error`: Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`: Too much to do at the moment · `database-unavailable`: The database does not answer */
+            503: {
+                headers: {
+                    /** @description Try again after so many seconds. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileChange"];
+            };
+        };
+        responses: {
+            /** @description The account as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["User"];
+                };
+            };
+            /** @description `malformed-request`: The request can't be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-signed-in`: Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross-site-request`: This page may not call the service */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request-timeout`: The request did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body-too-large`: The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported-media-type`: The body must be JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid-name`: This is not a name that an account can have */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
