@@ -1,6 +1,7 @@
 //! The database goes away and comes back.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU16, AtomicU64, Ordering},
@@ -146,15 +147,20 @@ async fn a_database_that_is_slow_holds_nobody_up_for_long(server: Postgres) {
 async fn more_requests_than_can_be_answered_at_once_are_refused(server: Postgres) {
     let url = server.url("postgres");
     let program = Program::start(&[("DATABASE_URL", &url)]);
-    let client = reqwest::Client::new();
+    // One address alone would not get so many places.
+    let clients = [1, 2, 3, 4].map(|number| {
+        let client = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, number]));
+        client.build().expect("a client")
+    });
     server.freeze();
     // Each waits for the database until it is given up, and they come faster than that.
-    let ask = async || {
+    let ask = async |number: usize| {
+        let client = &clients[number % clients.len()];
         let request = client.post(format!("{}/password-reset", program.url));
         let request = request.json(&json!({"email": "ada@example.com"}));
         Answer::of(request.send().await.expect("answers")).await
     };
-    let answers = join_all((0..1500).map(|_| ask())).await;
+    let answers = join_all((0..1500).map(&ask)).await;
     server.thaw();
     let (refused, waited): (Vec<_>, Vec<_>) = answers
         .into_iter()

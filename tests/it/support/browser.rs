@@ -28,23 +28,9 @@ impl Browser {
     }
 
     pub async fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            // A group of its own, which its browser belongs to.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the driver is installed");
-        let output = driver.stdout.take().expect("it is piped");
-        let port = BufReader::new(output)
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                let (_, port) = line.split_once("started successfully on port ")?;
-                port.trim_end_matches('.').parse::<u16>().ok()
-            })
+        // It takes a port that is free on IPv4, and ends where that is not free on IPv6: then the next is tried.
+        let (driver, port) = (0..10)
+            .find_map(|_| start_driver())
             .expect("the driver says on which port it listens");
         let profile = tempfile::tempdir().expect("there is room for a folder");
         let mut chrome = DesiredCapabilities::chrome();
@@ -103,6 +89,31 @@ impl Browser {
     pub async fn close(self) {
         self.page.clone().quit().await.expect("it closes");
     }
+}
+
+/// Starts the driver, and says on which port it listens, if it does.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        // A group of its own, which its browser belongs to.
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the driver is installed");
+    let output = driver.stdout.take().expect("it is piped");
+    let port = BufReader::new(output)
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+    if port.is_none() {
+        driver.wait().expect("it was ours");
+    }
+    Some((driver, port?))
 }
 
 impl Drop for Browser {

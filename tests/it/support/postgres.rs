@@ -118,6 +118,8 @@ impl Postgres {
 
     /// Stops it from doing anything, with its connections open: a hanging disk, a machine that is gone.
     pub fn freeze(&self) {
+        // It is not to have another child meanwhile.
+        signal("STOP", self.server.as_ref().expect("it runs").id());
         self.signal_all("STOP");
     }
 
