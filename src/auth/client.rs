@@ -71,10 +71,9 @@ impl Client {
     /// The largest of its networks: what one customer of a provider can have at most. What there is so much of and no more, as
     /// time for hashing, is shared out by it.
     pub(crate) fn block(&self) -> String {
-        self.networks()
-            .pop()
-            .map(|network| network.name)
-            .unwrap_or_default()
+        let [.., (widest, _)] = IPV6_BLOCKS;
+        let block = self.ip.and_then(|ip| block_of(ip, widest));
+        block.unwrap_or_else(|| self.network())
     }
 }
 
@@ -117,6 +116,21 @@ mod tests {
                 "2001:db8:1::/48"
             ]
         );
+    }
+
+    #[test]
+    fn a_share_is_that_of_the_largest_network() {
+        for (ip, block) in [
+            ("2001:db8:1:2345:6:7:8:9", "2001:db8:1::/48"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("nonsense", ""),
+        ] {
+            let client = Client {
+                ip: ip.parse().ok(),
+                ..Client::default()
+            };
+            assert_eq!(client.block(), block);
+        }
     }
 
     #[test]

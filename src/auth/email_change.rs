@@ -220,7 +220,7 @@ impl Auth {
         token: &str,
         client: &Client,
     ) -> Result<(), UndoEmailChangeError> {
-        let outcome = self.undo(token).await;
+        let outcome = self.undo(token, client).await;
         match &outcome {
             Ok(user_id) => {
                 let user_id = *user_id;
@@ -234,7 +234,7 @@ impl Auth {
         outcome.map(drop)
     }
 
-    async fn undo(&self, token: &str) -> Result<i64, UndoEmailChangeError> {
+    async fn undo(&self, token: &str, client: &Client) -> Result<i64, UndoEmailChangeError> {
         let token = Token::parse(TokenKind::EmailChangeUndo, token)
             .ok_or(UndoEmailChangeError::InvalidToken)?;
         let digest = token.digest();
@@ -251,13 +251,15 @@ impl Auth {
         };
         let tx = self.db.begin().await?;
         let locked = tx.lock_users(others.into_iter().chain([user_id])).await?;
-        let (user, others): (Vec<_>, Vec<_>) =
+        let (user, mut others): (Vec<_>, Vec<_>) =
             locked.into_iter().partition(|user| user.id == user_id);
+        // It may have another address since.
+        others.retain(|other| other.email == address);
         let user = user
             .into_iter()
             .next()
             .ok_or(UndoEmailChangeError::InvalidToken)?;
-        for other in others.iter().filter(|other| other.email == address) {
+        for other in &others {
             if other.email_verified_at.is_some() {
                 return Err(UndoEmailChangeError::AlreadyExists(found.data));
             }
@@ -288,6 +290,10 @@ impl Auth {
         }
         self.throttle.forget_resets(&tx, &found.data).await?;
         tx.commit().await?;
+        for other in others {
+            let (user_id, reason) = (other.id, "refused by the owner of the address");
+            Event::UserDeleted { user_id, reason }.log(&client.network());
+        }
         Ok(user.id)
     }
 }

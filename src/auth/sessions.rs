@@ -266,8 +266,8 @@ impl Auth {
 
     /// Who shows this token, and by which session: what every request of somebody who is signed in begins with.
     ///
-    /// The session is returned as used just now. It is one question to the database. That the session was used, and from which network, is noted beside it, at most once
-    /// a minute.
+    /// The session is returned as used just now. It is one question to the database. That the session was used, and from which
+    /// network, is noted beside it, at most once a minute.
     ///
     /// # Errors
     /// [`SessionError`].

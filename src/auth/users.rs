@@ -219,10 +219,7 @@ impl Auth {
         name: Option<&str>,
     ) -> Result<user::Model, SetNameError> {
         let name = name.map(Name::parse).transpose()?.map(Name::into_string);
-        let tx = self.db.begin().await?;
-        let mut user = tx.lock_user(current.user.id).await?;
-        // It may have ended since the request began.
-        tx.find_session(current.token_digest.as_str()).await?;
+        let (tx, mut user) = self.begin_as(current).await?;
         if user.name != name {
             tx.update_user(user.id, [("name", name.clone())]).await?;
             user.name = name;
@@ -250,9 +247,19 @@ impl Auth {
         current: &CurrentSession,
     ) -> Result<(Transaction, user::Model), FreshSessionError> {
         self.check_fresh(current)?;
+        Ok(self.begin_as(current).await?)
+    }
+
+    /// Begins a transaction for a caller, and holds on to the user.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] when the session has ended since the request began.
+    async fn begin_as(
+        &self,
+        current: &CurrentSession,
+    ) -> Result<(Transaction, user::Model), DbError> {
         let tx = self.db.begin().await?;
         let user = tx.lock_user(current.user.id).await?;
-        // It may have ended since the request began.
         tx.find_session(current.token_digest.as_str()).await?;
         Ok((tx, user))
     }

@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::support::{Mailbox, Program, TestDatabase, on_both_databases};
+use crate::support::{Mailbox, Program, Relay, TestDatabase, on_both_databases};
 
 const ADA: &str = "ada@example.com";
 const NEW: &str = "ada.lovelace@example.com";
@@ -171,3 +171,37 @@ session.ended 10 -
 session.opened 11 -
 user.deleted 10 closed by its owner
 ";
+
+#[apply(on_both_databases)]
+async fn what_a_mail_server_says_is_logged_without_the_address(database: TestDatabase) {
+    let refuse = |said: &str| {
+        let is_recipient = said.to_ascii_uppercase().starts_with("RCPT");
+        is_recipient.then_some("550 5.1.1 <ada@example.com>: recipient ada@example.com is unknown")
+    };
+    let relay = Relay::start(refuse).await;
+    let smtp = format!("smtp://localhost:{}", relay.port);
+    let variables = [
+        ("DATABASE_URL", &*database.url),
+        ("BIENVENUE_SMTP_URL", &*smtp),
+    ];
+    let program = Program::start(&variables);
+    let body = json!({"email": ADA, "password": PASSWORD});
+    let request = Client::new().post(format!("{}/users", program.url));
+    request.json(&body).send().await.expect("answers");
+    let refused = "SELECT last_error FROM outgoing_mails WHERE last_error IS NOT NULL";
+    let kept = loop {
+        if let Some(kept) = database.sql(refused).await {
+            break kept;
+        }
+        tokio::task::yield_now().await;
+    };
+    // The operator finds all of it in the row.
+    assert!(kept.contains(ADA), "{kept}");
+    program.signal("TERM");
+    let (_, log) = program.ended();
+    assert!(
+        log.contains("a letter was not sent") && log.contains("5.1.1"),
+        "{log}"
+    );
+    assert!(!log.contains("@example"), "{log}");
+}

@@ -324,3 +324,14 @@ async fn an_address_that_no_such_service_can_have_stops_the_start() {
         assert!(!complaint.contains("user:password"), "{complaint}");
     }
 }
+
+#[apply(on_both_databases)]
+async fn what_repeats_itself_is_judged_however_long_it_is(app: TestApp) {
+    for text in ["12", "1", "ab", "qwerty", "\u{1f600}", "aA1!"] {
+        for times in [8, 15, 20, 40, 200] {
+            let password = text.repeat(times);
+            let answer = app.register(ADA, &password).await;
+            assert_eq!(answer.status.as_u16(), 422, "{password}: {answer:?}");
+        }
+    }
+}
