@@ -1,5 +1,5 @@
 # The dependencies are built in a layer of their own, which a change of the source leaves as it is.
-FROM rust:1.95.0-slim-bookworm AS build
+FROM rust:1.95.0-slim-trixie AS build
 WORKDIR /bienvenue
 COPY Cargo.toml Cargo.lock ./
 COPY bcrypt-lanes/Cargo.toml bcrypt-lanes/
@@ -20,15 +20,21 @@ COPY src src
 RUN touch src/lib.rs src/main.rs bcrypt-lanes/src/lib.rs entity/src/lib.rs known-passwords/src/lib.rs migration/src/lib.rs \
  && cargo build --release --locked
 
-FROM debian:12.12-slim
+FROM debian:13.2-slim
+LABEL org.opencontainers.image.title="bienvenue" \
+      org.opencontainers.image.description="A user authentication service: accounts, sessions and emails for your applications" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
 RUN useradd --system --uid 10001 --home-dir /data --no-create-home bienvenue \
- && install -d -m 0700 -o bienvenue /data
+ && install -d -m 0700 -o 10001 /data
 COPY --from=build /bienvenue/target/release/bienvenue /usr/local/bin/
-USER bienvenue
+# By number, so that a platform that allows no root can see that this is none.
+USER 10001
 WORKDIR /data
 ENV BIENVENUE_LISTEN=0.0.0.0:8000 \
     DATABASE_URL=sqlite:///data/bienvenue.db?mode=rwc
 EXPOSE 8000
+# The database, where it is SQLite, and the service's own secret.
+VOLUME /data
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["bienvenue", "health"]
 ENTRYPOINT ["bienvenue"]
 CMD ["serve"]

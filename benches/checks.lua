@@ -1,4 +1,4 @@
--- Asks who is signed in, each time with the next token of a file: wrk … -s benches/checks.lua URL -- FILE
+-- Checks a session, each time with the next token of a file: wrk … -s benches/checks.lua URL -- FILE
 
 local requests = {}
 local number = 0

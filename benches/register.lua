@@ -1,4 +1,4 @@
--- For wrk: registers a new address with each request; an answer other than 201 ends the run.
+-- For wrk: registers a new address with each request. An answer other than 201 ends the run.
 local threads = 0
 function setup(thread) thread:set("id", threads .. "." .. os.time()); threads = threads + 1 end
 function init() number = 0 end

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("registered {}", ada.email);
 
     let guess = auth
-        .sign_in("ada@example.com", "incorrect", Client::default())
+        .sign_in("ada@example.com", "incorrect", &Client::default())
         .await;
     assert!(matches!(guess, Err(SignInError::InvalidCredentials)));
     println!("refused a wrong password");
@@ -30,19 +30,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ip: None,
         user_agent: Some("embed/1.0".to_owned()),
         language: Language::English,
+        request_id: None,
     };
     let signed_in = auth
-        .sign_in("ada@example.com", "correct horse battery", client)
+        .sign_in("ada@example.com", "correct horse battery", &client)
         .await?;
     println!("signed in by session {}", signed_in.current.session.id);
 
     // What comes from outside is a text, and a token only if it has the form of one.
     let token = Token::parse(TokenKind::Session, signed_in.token.as_str()).ok_or("no token")?;
-    let current = auth.check_session(&token, None).await?;
-    println!("checked: this is {}", current.user.email);
+    let current = auth.check_session(&token, client.clone()).await?;
+    println!("checked: this is {}", current.account().email);
 
     auth.sign_out(&current).await?;
-    let over = auth.check_session(&token, None).await;
+    let over = auth.check_session(&token, client.clone()).await;
     assert!(matches!(over, Err(SessionError::NotSignedIn)));
     println!("signed out");
     Ok(())

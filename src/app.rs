@@ -1,4 +1,4 @@
-//! The service as a whole: settings, database, [`Auth`] and the HTTP API, joined.
+//! The whole service: settings, database, [`Auth`] and the faces, joined.
 
 use std::{error::Error, io, net::SocketAddr, time::Duration};
 
@@ -8,20 +8,28 @@ use tokio::{net::TcpListener, time::MissedTickBehavior};
 
 use crate::{
     api,
-    auth::{Auth, SealingKeyError},
-    config::{OrOff, Settings, SettingsError},
+    auth::{Auth, PasswordChecks, SealingKeyError},
+    config::{Settings, SettingsError},
     db::{self, DB, DbError},
+    http::{self, Edge},
     mail::{self, Mailer},
-    server,
+    pages,
 };
 
-/// How often what is over is swept.
+/// The interval between clean-ups of expired data.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often accounts are looked for that were never verified, at the least: it asks more of the database than other sweeps.
+/// The interval between checkpoints of the audit log.
+const SEAL_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the service, when it stops, tries to put the last events into a checkpoint.
+const LAST_SEAL_LIMIT: Duration = Duration::from_secs(2);
+
+/// The longest interval between clean-ups of accounts that were never verified. Their query costs the database more
+/// than others.
 const LONGEST_UNVERIFIED_INTERVAL: Duration = Duration::from_hours(1);
 
-/// A service that has its port and its database, and is ready to answer.
+/// A service with its port and its database, ready to answer.
 pub struct App {
     listener: TcpListener,
     db: DB,
@@ -30,30 +38,32 @@ pub struct App {
     settings: Settings,
 }
 
-/// Why the service did not start.
+/// The reason why the service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A setting makes no sense.
+    /// A setting is invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The database can't be opened or migrated.
     #[error("the database can't be used")]
     Db(#[from] DbError),
-    /// The key can't be used: says which setting, and why.
+    /// The key can't be used. Says which setting, and why.
     #[error("{variable} {source}")]
     Key {
-        /// The setting.
+        /// The environment variable of the setting.
         variable: &'static str,
-        /// What is the matter.
+        /// The cause.
         source: SealingKeyError,
     },
-    /// The port can't be had.
-    #[error("can't listen on {0}")]
+    /// The port can't be opened.
+    #[error(
+        "can't listen on {0}: set BIENVENUE_LISTEN to an address of this machine and a port that no other program uses"
+    )]
     Listen(SocketAddr, #[source] io::Error),
 }
 
 impl App {
-    /// Opens and migrates the database, and takes the port.
+    /// Opens and migrates the database, and opens the port.
     ///
     /// # Errors
     /// [`StartError`].
@@ -63,35 +73,27 @@ impl App {
         Self::start_on(db, settings).await
     }
 
-    /// The same on a database that is open already, with settings that have been checked.
+    /// Like [`App::start`], with an open database and checked settings.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn start_on(db: DB, settings: &Settings) -> Result<Self, StartError> {
-        let mailer = Mailer::open(settings, db.clock())?;
-        let address = settings.listen.address;
+        let mailer = Mailer::open(&settings.mail_options(), db.clock());
+        let mailer = mailer.map_err(SettingsError::from)?;
+        let address = settings.listen.listen;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|err| StartError::Listen(address, err))?;
-        let auth = Auth::new(db.clone(), settings.into());
-        let auth = match auth.with_keys(&settings.key.source()).await {
-            Ok(auth) => auth,
-            Err(SealingKeyError::Db(err)) => return Err(err.into()),
-            Err(source) => {
-                let variable = settings.key.variable();
-                return Err(StartError::Key { variable, source });
-            }
-        };
         Ok(Self {
             listener,
-            auth: auth.with_password_checks(settings),
+            auth: open_auth(db.clone(), settings).await?,
             db,
             mailer,
             settings: settings.clone(),
         })
     }
 
-    /// What the HTTP API is a door to.
+    /// The operations that its faces offer.
     #[must_use]
     pub fn auth(&self) -> &Auth {
         &self.auth
@@ -100,50 +102,83 @@ impl App {
     /// The address that it listens on.
     ///
     /// # Errors
-    /// What the system says, should it not know.
+    /// The error of the system, if it does not know the address.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers requests until `stop` is ready; then takes no more, lets those that are under way end, for
-    /// 10 s at most, and returns.
+    /// Answers requests until `stop` is ready. Then it accepts no more, lets running requests end, for 10 s at most,
+    /// and returns.
     ///
-    /// Meanwhile it sends letters that are due, and sweeps what is over.
+    /// Meanwhile it sends emails that are due, puts events of the audit log into checkpoints, and deletes expired data.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let endpoint = api::endpoint(&self.auth, &self.settings)
+        let options = self.settings.http_options();
+        let edge = Edge::new(&self.auth, &options);
+        let json = (api::FACE, api::routes(&self.auth));
+        // Failures of the pages are answered as the API does: the script of the pages calls the API and knows its
+        // problems.
+        let pages = (
+            pages::face(api::FACE.refuse),
+            pages::routes(&self.settings.application()),
+        );
+        let endpoint = http::faces(&edge, json, vec![pages])
             .around(async |endpoint, request| db::limited(endpoint.call(request)).await);
         let stop = stop.shared();
-        let serve = server::serve(self.listener, endpoint, &self.settings, stop.clone());
-        let deliver = mail::deliver(&self.auth, self.mailer, stop);
+        let serve = http::serve(self.listener, endpoint, options, stop.clone());
+        let deliver = mail::deliver(self.auth.outbox(), self.mailer, stop);
+        let unverified_lifetime = self.settings.policy().unverified_lifetime;
         tokio::select! {
             _ = async { tokio::join!(serve, deliver) } => {}
             () = sweep(&self.auth, &self.db) => {}
-            () = sweep_unverified(&self.auth, self.settings.unverified_lifetime) => {}
+            () = sweep_unverified(&self.auth, unverified_lifetime) => {}
+            () = seal(&self.auth) => {}
+        }
+        let sealed = seal_all(&self.auth);
+        if tokio::time::timeout(LAST_SEAL_LIMIT, sealed).await.is_err() {
+            tracing::warn!(
+                "the last audit events are in no checkpoint yet: the next start makes one"
+            );
         }
     }
 }
 
-/// Deletes, for ever, sessions that are over, letters that were sent long ago, and what else has had its time.
+/// Joins a database and settings to the operations of the service, without the faces.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) async fn open_auth(db: DB, settings: &Settings) -> Result<Auth, StartError> {
+    let auth = Auth::new(db, settings.policy());
+    let auth = match auth.with_keys(&settings.key.source()).await {
+        Ok(auth) => auth,
+        Err(SealingKeyError::Db(err)) => return Err(err.into()),
+        Err(source) => {
+            let variable = settings.key.variable();
+            return Err(StartError::Key { variable, source });
+        }
+    };
+    let breached_passwords_url = settings.password.breached_passwords_url.as_ref();
+    let checks = PasswordChecks::new(&settings.http.public_url, breached_passwords_url);
+    Ok(auth.with_password_checks(checks))
+}
+
+/// Deletes expired data in a loop.
 async fn sweep(auth: &Auth, db: &DB) {
     let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        sweep_all(|| auth.sweep_sessions()).await;
-        sweep_all(|| auth.sweep_letters()).await;
-        sweep_all(|| auth.sweep_clients()).await;
-        sweep_all(|| auth.sweep_throttles()).await;
+        sweep_all(|| Box::pin(auth.sweep())).await;
         if let Err(err) = db.empty_log().await {
             let error = &err as &dyn Error;
-            tracing::warn!(error, "the log of SQLite is not emptied");
+            tracing::warn!(error, "the write-ahead log of SQLite could not be emptied");
         }
     }
 }
 
-/// Removes accounts that were never verified nor used. Not at once: whoever has just changed the setting, or the version, has
-/// some time to change it back.
-async fn sweep_unverified(auth: &Auth, lifetime: OrOff) {
-    let Some(lifetime) = lifetime.0 else {
+/// Deletes accounts that were never verified nor used, in a loop. The first time is after a pause. So an operator who
+/// has changed the setting, or the version, by mistake has some time to change it back.
+async fn sweep_unverified(auth: &Auth, lifetime: Option<Duration>) {
+    let Some(lifetime) = lifetime else {
         return std::future::pending().await;
     };
     let pause = (lifetime / 60).clamp(SWEEP_INTERVAL, LONGEST_UNVERIFIED_INTERVAL);
@@ -153,19 +188,40 @@ async fn sweep_unverified(auth: &Auth, lifetime: OrOff) {
     }
 }
 
-/// Sweeps until nothing is left.
+/// Puts events of the audit log into checkpoints, in a loop.
+async fn seal(auth: &Auth) {
+    let mut interval = tokio::time::interval(SEAL_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        seal_all(auth).await;
+    }
+}
+
+/// Puts all events of the audit log into checkpoints.
+async fn seal_all(auth: &Auth) {
+    if let Err(err) = repeated(|| Box::pin(auth.seal_audit_events())).await {
+        let error = &err as &dyn Error;
+        tracing::warn!(error, "audit events could not be put into a checkpoint");
+    }
+}
+
+/// Cleans up until nothing is left.
 async fn sweep_all<F>(sweep_some: impl Fn() -> F)
 where
     F: Future<Output = Result<bool, DbError>>,
 {
-    loop {
-        match sweep_some().await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(err) => {
-                let error = &err as &dyn Error;
-                return tracing::warn!(error, "what is over is not swept");
-            }
-        }
+    if let Err(err) = repeated(sweep_some).await {
+        let error = &err as &dyn Error;
+        tracing::warn!(error, "expired data could not be deleted");
     }
+}
+
+/// Does batches of some work until nothing is left.
+async fn repeated<F>(do_some: impl Fn() -> F) -> Result<(), DbError>
+where
+    F: Future<Output = Result<bool, DbError>>,
+{
+    while do_some().await? {}
+    Ok(())
 }

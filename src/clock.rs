@@ -1,10 +1,10 @@
-//! The only reader of the time.
+//! The clock: the only source of the current time.
 
 use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-/// Where the time comes from: the system's clock, unless a test puts in another.
+/// The source of the current time: the clock of the system, or one that a test controls.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 
@@ -14,8 +14,8 @@ impl Clock {
         Self(Arc::new(read))
     }
 
-    /// The time now, in whole microseconds: what both databases can hold, so that a time that was stored is the time
-    /// that is read back.
+    /// The current time, in whole microseconds. Both databases can store these, so that a stored time is equal to the
+    /// one that is read back.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         (self.0)().trunc_subsecs(6)

@@ -1,16 +1,16 @@
 //! bienvenue, a user authentication service: one binary, an HTTP API, SQLite or PostgreSQL.
 //!
-//! A request goes through the house in one direction, and each layer turns the error of the one below
-//! into its own:
+//! A request passes through the layers in one direction. Each layer converts the errors of the one below to its own:
 //!
 //! | layer | what it knows |
 //! | --- | --- |
-//! | [`app`] | how the parts are joined; what `main` serves and the tests start |
-//! | `api` | HTTP: decode, call one method of [`auth`], encode |
-//! | [`auth`] | the decisions: who may, for how long, and why not |
-//! | `mail` | letters: what is in them, and who takes them |
-//! | [`db`] | the questions to the database, one a method |
-//! | `entity` | what a row is |
+//! | [`app`] | how the parts are joined; `main` serves it and the tests start it |
+//! | `http` | what all faces share: connections, limits, the client and the caller of a request |
+//! | `api`, `pages` | the faces: decode, call one method of [`auth`], encode |
+//! | [`auth`] | the decisions: what is allowed, for how long, and the reason for each refusal |
+//! | `mail` | emails: their content, and how they are sent |
+//! | [`db`] | the queries, one for each method |
+//! | `entity` | the types of rows |
 //!
 //! A program can embed it without HTTP:
 //!
@@ -29,19 +29,25 @@
 
 mod api;
 pub mod app;
+mod application;
 pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+mod error;
+mod http;
+mod loopback;
 mod mail;
-mod server;
-mod shares;
+mod pages;
 
 pub use api::openapi_document;
 
-/// What the fuzz targets look at, and no other program can.
+/// Functions for the fuzz targets. Other programs can't call them.
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    pub use crate::{api::client_address, auth::read_stored_hash};
+    pub use crate::{
+        auth::read_stored_hash,
+        http::{TrustedProxies, client_address},
+    };
 }

@@ -1,4 +1,4 @@
-//! One hash under way: set-up, what it keeps, the final encryption, and the wiping.
+//! The state of one hash: its start, its final encryption, and its wiping.
 
 use std::iter;
 
@@ -9,20 +9,20 @@ use crate::{
     rounds::{PAIRS, ROUNDS_A_STEP, encrypt},
 };
 
-/// How much of a password counts, its closing NUL included.
+/// How many bytes of a password count, including the terminating NUL.
 const PASSWORD_LEN: usize = 72;
 
-/// What bcrypt encrypts in the end: `OrpheanBeholderScryDoubt`.
+/// The text that bcrypt encrypts in the end: `OrpheanBeholderScryDoubt`.
 const TEXT: [[u32; 2]; 3] = [
     [0x4f72_7068, 0x6561_6e42],
     [0x6568_6f6c, 0x6465_7253],
     [0x6372_7944, 0x6f75_6274],
 ];
 
-/// How often it encrypts it.
+/// How many times it encrypts the text.
 const ENCRYPTIONS: usize = 64;
 
-/// Where a lane stands, in the order in which [`Lanes`](crate::Lanes) sorts them.
+/// The stage of a lane. [`Lanes`](crate::Lanes) sorts lanes in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Running,
@@ -30,7 +30,8 @@ pub enum Stage {
     Free,
 }
 
-/// A place for one hash. Boxed, and never moved out of its box: a move would leave a copy of the secrets behind.
+/// A place for one hash. It is boxed and never moved out of its box, because a move would leave a copy of the secrets
+/// behind.
 pub struct Lane {
     pub stage: Stage,
     pub id: LaneId,
@@ -55,7 +56,7 @@ impl Lane {
         }
     }
 
-    /// Sets the lane up. `cost` is 4 to 31.
+    /// Starts a hash. `cost` must be 4 to 31.
     pub fn start(&mut self, cost: u32, salt: [u8; 16], password: &[u8]) {
         self.stage = Stage::Running;
         self.steps_left = (1 << cost) / ROUNDS_A_STEP;
@@ -79,7 +80,7 @@ impl Lane {
         self.expand_salted();
     }
 
-    /// The first schedule: with password and salt at once.
+    /// The first key schedule, with password and salt at once.
     fn expand_salted(&mut self) {
         self.mix_password();
         let [a, b, c, d] = self.salt;
@@ -102,7 +103,7 @@ impl Lane {
         }
     }
 
-    /// Replaces one of the schedule's [`PAIRS`] of words: first the subkeys, then the S-boxes.
+    /// Replaces one of the [`PAIRS`] of words in the key schedule: first the subkeys, then the S-boxes.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the innermost loop")]
     pub fn put(&mut self, pair: usize, left: u32, right: u32) {
@@ -118,7 +119,7 @@ impl Lane {
         }
     }
 
-    /// Counts the step that [`advance`](crate::rounds::advance) has done.
+    /// Counts a step after [`advance`](crate::rounds::advance).
     pub fn count_step(&mut self) {
         self.steps_left = self.steps_left.saturating_sub(1);
         if self.steps_left == 0 {
@@ -126,7 +127,7 @@ impl Lane {
         }
     }
 
-    /// The final encryption, of which bcrypt drops the last byte.
+    /// Runs the final encryption. bcrypt drops the last byte of its result.
     pub fn finish(&mut self) -> [u8; 23] {
         let encrypted =
             TEXT.map(|block| (0..ENCRYPTIONS).fold(block, |block, _| self.encrypt_one(block)));

@@ -1,11 +1,12 @@
-//! The costly core of bcrypt, for several independent hashes interleaved in one thread.
+//! The expensive core of bcrypt, for several independent hashes interleaved in one thread.
 //!
-//! One bcrypt hash leaves most of a core idle: each of its table look-ups waits for the one before. [`Lanes`] advances up to
-//! [`MAX_WIDTH`] hashes in turn, so that one's waiting is filled by the others; what each costs in time hardly changes, and a core does
-//! several times as many. Hashes may differ in cost, start and end at any time; nobody waits for company.
+//! A single bcrypt hash leaves most of a core idle, because each of its table look-ups waits for the one before.
+//! [`Lanes`] advances up to [`MAX_WIDTH`] hashes alternately, so that one hash works while others wait. The time of
+//! each hash hardly changes, and a core computes several times as many. Hashes may differ in cost, and may start and
+//! end at any time. No hash waits for others to start.
 //!
-//! A worker gives each hash a lane, advances them all by a few rounds (well under a millisecond for all of them), takes out those that
-//! are done, fills the free lanes from its queue, and so on:
+//! A worker starts each hash in a lane and advances all lanes by a few rounds, which takes well under a millisecond.
+//! Then it takes the completed hashes, fills the free lanes from its queue, and repeats:
 //!
 //! ```
 //! # use bcrypt_lanes::{Lanes, StartError};
@@ -22,14 +23,16 @@
 //! # Ok::<(), StartError>(())
 //! ```
 //!
-//! It speaks bytes: the text form (`$2b$…`), random salts and the comparison of hashes are the caller's.
+//! The interface is bytes. The caller handles the text form (`$2b$…`), random salts and the comparison of hashes.
 //!
-//! How many lanes pay depends on the processor: four or five where S-boxes of 4 KiB a lane stay in the first-level cache, fewer
-//! where a busy sibling thread shares it. `examples/speed.rs` measures it.
+//! The best number of lanes depends on the processor. It is four or five if S-boxes of 4 KiB for each lane stay in the
+//! first-level cache, and fewer if a busy sibling thread shares that cache. `cargo bench --bench figures -- lanes` in
+//! bienvenue measures it.
 //!
-//! What a lane holds is wiped when its hash is taken or given up, and when it is dropped; what the processor's registers spilled to the
-//! stack is not. How long a hash takes depends on its cost and its neighbours and, as in every bcrypt, which places of its tables are
-//! read depends on the password: another process on the same core could observe them.
+//! The content of a lane is wiped when its hash is taken or given up, and when the lane is dropped. Registers that the
+//! compiler spilled to the stack are not wiped. The time of a hash depends on its cost and on the other lanes. As in
+//! every bcrypt, the accessed table entries depend on the password, and another process on the same core could observe
+//! them.
 //!
 //! Source: N. Provos and D. Mazières, "A Future-Adaptable Password Scheme", USENIX 1999.
 #![forbid(unsafe_code)]
@@ -43,32 +46,32 @@ mod rounds;
 
 use lane::{Lane, Stage};
 
-/// How many lanes [`Lanes`] can have at most.
+/// The maximum number of lanes.
 pub const MAX_WIDTH: usize = 8;
 
-/// The lowest cost that bcrypt knows: 2⁴ rounds.
+/// The lowest cost of bcrypt: 2⁴ rounds.
 pub const MIN_COST: u32 = 4;
 
-/// The highest cost that bcrypt knows: 2³¹ rounds.
+/// The highest cost of bcrypt: 2³¹ rounds.
 pub const MAX_COST: u32 = 31;
 
-/// A worker's lanes: places for a fixed number of hashes under way.
+/// The lanes of a worker: places for a fixed number of running hashes.
 ///
-/// All memory is allocated at the start, a little over 4 KiB a lane.
+/// All memory is allocated at the start: a little over 4 KiB for each lane.
 pub struct Lanes {
-    /// A box is swapped, the lane in it stays where it is.
+    /// Sorting swaps the boxes. The lanes in them do not move.
     lanes: Vec<Box<Lane>>,
     started: u64,
 }
 
-/// A hash under way, as [`Lanes::start`] named it; no other of the same [`Lanes`] is ever named so.
+/// The id of a hash, from [`Lanes::start`]. It is unique within its [`Lanes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneId(u64);
 
-/// Why a hash was not started.
+/// The reason why a hash was not started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartError {
-    /// The cost is not within [`MIN_COST`] and [`MAX_COST`].
+    /// The cost is not between [`MIN_COST`] and [`MAX_COST`].
     Cost(u32),
     /// Every lane is busy.
     NoFreeLane,
@@ -86,7 +89,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 impl Lanes {
-    /// Allocates `width` lanes, all free. A width below 1 counts as 1, one above [`MAX_WIDTH`] as [`MAX_WIDTH`].
+    /// Allocates `width` free lanes. A width below 1 counts as 1, and one above [`MAX_WIDTH`] as [`MAX_WIDTH`].
     #[must_use]
     pub fn new(width: usize) -> Self {
         let free = || Box::new(Lane::free(LaneId(0)));
@@ -100,11 +103,12 @@ impl Lanes {
 
     /// Starts a hash in a free lane.
     ///
-    /// `password` comes without a closing NUL. Of password and NUL together, the first 72 bytes count; a NUL inside is a byte like
-    /// any other. Whoever wants to refuse such passwords does it before.
+    /// `password` has no terminating NUL. The first 72 bytes of password and NUL together count. A NUL inside is a byte
+    /// like any other. A caller that does not want such passwords must refuse them before.
     ///
     /// # Errors
-    /// [`StartError::Cost`] when bcrypt knows no such cost, be a lane free or not; [`StartError::NoFreeLane`] until one is taken or given up.
+    /// [`StartError::Cost`] when bcrypt does not support the cost, even if no lane is free. [`StartError::NoFreeLane`]
+    /// until a hash is taken or given up.
     pub fn start(
         &mut self,
         cost: u32,
@@ -125,8 +129,10 @@ impl Lanes {
         Ok(lane.id)
     }
 
-    /// Advances every running lane by eight rounds, each the schedule with the password and then with the salt: about as long as one
-    /// hash of cost 3. Returns how many lanes are done and wait for [`take_done`](Self::take_done); with nothing to advance, nothing happens.
+    /// Advances every running lane by eight rounds. A round is a key schedule with the password and then one with the
+    /// salt, so this takes about as long as one hash of cost 3.
+    ///
+    /// Returns how many completed hashes wait for [`take_done`](Self::take_done). Does nothing if no lane is running.
     pub fn advance(&mut self) -> usize {
         self.lanes.sort_unstable_by_key(|lane| lane.stage);
         match self.count(Stage::Running) {
@@ -143,9 +149,9 @@ impl Lanes {
         self.count(Stage::Done)
     }
 
-    /// Finishes one of the hashes that are done, with all their rounds behind them, and frees its lane.
+    /// Takes one of the completed hashes and frees its lane.
     ///
-    /// The hash is the 23 bytes that bcrypt writes out, of 24: it drops the last.
+    /// The hash is the first 23 of 24 bytes: bcrypt drops the last.
     pub fn take_done(&mut self) -> Option<(LaneId, [u8; 23])> {
         let lane = self
             .lanes
@@ -156,7 +162,7 @@ impl Lanes {
         Some((lane.id, hash))
     }
 
-    /// Gives a hash up, running or done, and frees its lane. Returns whether there was one: not when it was taken or given up before.
+    /// Gives up a hash, running or completed, and frees its lane. Returns `false` if it was already taken or given up.
     pub fn give_up(&mut self, id: LaneId) -> bool {
         let lane = self
             .lanes
@@ -165,7 +171,7 @@ impl Lanes {
         lane.map(|lane| lane.wipe()).is_some()
     }
 
-    /// How many lanes have a hash, running or done.
+    /// How many lanes have a hash, running or completed.
     #[must_use]
     pub fn busy(&self) -> usize {
         self.width() - self.count(Stage::Free)
@@ -177,7 +183,7 @@ impl Lanes {
         self.lanes.len()
     }
 
-    /// Whether [`start`](Self::start) would find a lane.
+    /// Whether [`start`](Self::start) would find a free lane.
     #[must_use]
     pub fn has_free(&self) -> bool {
         self.busy() < self.width()
@@ -198,7 +204,7 @@ impl Lanes {
     }
 }
 
-/// Tells no secrets.
+/// Prints no secrets.
 impl fmt::Debug for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lanes")

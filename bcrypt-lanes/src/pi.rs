@@ -1,4 +1,4 @@
-//! Where Blowfish begins: the fraction of pi, in the order in which its bits come.
+//! The initial state of Blowfish: the fractional part of pi, in the order of its bits.
 //!
 //! Source: B. Schneier, "Description of a New Variable-Length Key, 64-Bit Block Cipher (Blowfish)", 1993.
 #![expect(
@@ -177,10 +177,10 @@ pub const BOXES: [[u32; 256]; 4] = [
 mod tests {
     use super::{BOXES, SUBKEYS};
 
-    /// One word before the point, the table's, and some more for what rounding loses.
+    /// One word before the point, the words of the tables, and four more for rounding errors.
     const WORDS: usize = 1 + 18 + 1024 + 4;
 
-    /// A number, its words from the highest to the lowest; modulo 2³² before the point.
+    /// A fixed-point number, its words from the highest to the lowest. The part before the point is modulo 2³².
     type Fixed = [u32; WORDS];
 
     fn divide(number: &Fixed, by: u32) -> Fixed {

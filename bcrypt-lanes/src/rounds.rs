@@ -1,18 +1,20 @@
-//! The costly part: Blowfish's key schedule, run on several lanes at once.
+//! The expensive part of bcrypt: Blowfish's key schedule, run on several lanes at once.
 //!
-//! One block's sixteen rounds are a chain: every S-box load waits for the one before. The lanes' chains do not depend on each other,
-//! so each round is done for all the lanes before the next round of any, and the processor fills the waiting of one with the others.
+//! The sixteen rounds of one block form a chain: every S-box load waits for the one before. The chains of different
+//! lanes are independent. So each round is done for all lanes before the next round of any lane, and the processor
+//! works on one lane while another waits.
 #![expect(clippy::inline_always, reason = "the words must stay in registers")]
 
 use crate::lane::Lane;
 
-/// How many rounds a lane advances at a time; divides the count of every cost from 4 on.
+/// How many rounds a lane advances in one step. It divides the number of rounds of every cost from 4 on.
 pub const ROUNDS_A_STEP: u32 = 8;
 
-/// How many pairs of words the schedule fills: 9 of subkeys, then 512 of S-boxes.
+/// How many pairs of words a key schedule fills: 9 of subkeys, then 512 of S-boxes.
 pub const PAIRS: usize = 9 + 512;
 
-/// Advances all these lanes by [`ROUNDS_A_STEP`] rounds: one is the schedule with the password, then with the salt.
+/// Advances all these lanes by [`ROUNDS_A_STEP`] rounds. A round is a key schedule with the password, then one with the
+/// salt.
 #[inline(never)]
 pub fn advance<const K: usize>(lanes: &mut [Box<Lane>; K]) {
     let mut lanes = lanes.each_mut().map(AsMut::as_mut);
@@ -28,7 +30,8 @@ pub fn advance<const K: usize>(lanes: &mut [Box<Lane>; K]) {
     }
 }
 
-/// Replaces subkeys and S-boxes by a chain of encryptions of zeros, every pair encrypted with what the pairs before it changed.
+/// Replaces subkeys and S-boxes by a chain of encryptions of zeros. Every pair is encrypted with the words that the
+/// pairs before it changed.
 fn expand<const K: usize>(lanes: &mut [&mut Lane; K]) {
     let mut left = [0; K];
     let mut right = [0; K];
@@ -48,7 +51,7 @@ pub fn encrypt<const K: usize>(
     mut right: [u32; K],
 ) -> ([u32; K], [u32; K]) {
     mix::<K, 0>(lanes, &mut left);
-    // Written out: the compiler would keep a loop, and with it the shuffling of registers between left and right.
+    // Unrolled by hand. The compiler would keep a loop, in which registers are exchanged between left and right.
     round::<K, 1>(lanes, &mut right, &left);
     round::<K, 2>(lanes, &mut left, &right);
     round::<K, 3>(lanes, &mut right, &left);
@@ -77,7 +80,7 @@ fn mix<const K: usize, const I: usize>(lanes: &[&mut Lane; K], half: &mut [u32; 
     }
 }
 
-/// Round `I` of each lane: `half` takes up the subkey and what the S-boxes make of `other`.
+/// Round `I` of each lane: `half` is combined with the subkey and with F of `other`.
 #[inline(always)]
 fn round<const K: usize, const I: usize>(
     lanes: &[&mut Lane; K],
@@ -85,7 +88,7 @@ fn round<const K: usize, const I: usize>(
     other: &[u32; K],
 ) {
     for ((lane, half), other) in lanes.iter().zip(half).zip(other) {
-        // The subkey first: it is there long before the S-boxes' answer.
+        // The subkey comes first: it is available long before the result of the S-boxes.
         *half ^= subkey::<I>(lane);
         *half ^= feistel(&lane.boxes, *other);
     }
@@ -103,7 +106,7 @@ fn subkey<const I: usize>(lane: &Lane) -> u32 {
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "a byte is always within 256 words")]
 fn feistel([s0, s1, s2, s3]: &[[u32; 256]; 4], word: u32) -> u32 {
-    // Little-endian, as the processor has it: big-endian would put a byte swap on the critical path.
+    // Little-endian, like the processor: big-endian would put a byte swap on the critical path.
     let [d, c, b, a] = word.to_le_bytes().map(usize::from);
     (s0[a].wrapping_add(s1[b]) ^ s2[c]).wrapping_add(s3[d])
 }

@@ -1,4 +1,4 @@
-//! Hashes that come, go and are given up in any order, compared with the `bcrypt` crate's.
+//! Hashes that are started, taken and given up in any order, compared with those of the `bcrypt` crate.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use bcrypt_lanes::{LaneId, Lanes, MAX_COST, MAX_WIDTH, MIN_COST, StartError};
 
 const CASES_A_WIDTH: usize = 700;
 
-/// `SplitMix64`: chance that is the same in every run.
+/// `SplitMix64`: random numbers that are the same in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -29,7 +29,7 @@ impl Chance {
         self.next().to_le_bytes()[0]
     }
 
-    /// Mostly any byte, often the ones that implementations got wrong.
+    /// A password of mostly random bytes, and often of those that implementations have handled wrongly.
     fn password(&mut self, len: usize) -> Vec<u8> {
         let bytes = |chance: &mut Self| match chance.below(8) {
             0 => 0,
@@ -45,7 +45,7 @@ impl Chance {
     }
 }
 
-/// The `bcrypt` crate's answer, less the byte that bcrypt drops.
+/// The result of the `bcrypt` crate, without the byte that bcrypt drops.
 fn reference(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
     let mut password = [password, &[0]].concat();
     password.truncate(72);
@@ -53,7 +53,7 @@ fn reference(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
     hash
 }
 
-/// The hash of a job that has the worker to itself.
+/// The hash of a job that runs alone.
 fn alone(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
     let mut lanes = Lanes::new(1);
     lanes.start(cost, salt, password).expect("a free lane");
@@ -61,7 +61,8 @@ fn alone(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
     lanes.take_done().expect("one is done").1
 }
 
-/// Every length up to 72 several times, then longer ones; mixed costs; lanes left empty, given up and refilled at random.
+/// Every length up to 72 several times, then longer ones. Costs are mixed. Lanes are left empty, given up and refilled
+/// at random.
 fn jobs_of_any_kind(width: usize) {
     let mut chance = Chance(width as u64);
     let mut lanes = Lanes::new(width);
@@ -95,7 +96,7 @@ fn jobs_of_any_kind(width: usize) {
         }
         assert_eq!(lanes.busy(), expected.len());
         let done = lanes.advance();
-        // Sometimes left for later: they must stay as they are while the others go on.
+        // Sometimes completed hashes are left for later: they must not change while others run.
         for _ in 0..if chance.one_in(3) { 0 } else { done } {
             let (id, hash) = lanes.take_done().expect("as many as `advance` said");
             assert!(!lanes.give_up(id));
@@ -162,7 +163,7 @@ fn a_hash_too_many_is_refused_and_disturbs_nobody() {
     assert!(!lanes.has_free());
     assert_eq!(lanes.start(4, [3; 16], b"eve"), Err(StartError::NoFreeLane));
     while lanes.advance() < 2 {}
-    // Done is not free: not before it is taken.
+    // A completed hash occupies its lane until it is taken.
     assert_eq!(lanes.start(4, [3; 16], b"eve"), Err(StartError::NoFreeLane));
     let taken: HashMap<_, _> = std::iter::from_fn(|| lanes.take_done()).collect();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Hashes that others published, all of them under way at once.
+//! Published test vectors, all of them computed at once.
 
 use std::collections::HashMap;
 
@@ -72,7 +72,7 @@ const JBCRYPT: &[(&str, &[u8])] = &[
     ),
 ];
 
-/// Those of plain bcrypt: no `$2x$`, and none that `$2a$` changes there.
+/// The vectors of plain bcrypt, without `$2x$`, and without those that `$2a$` changes in that library.
 ///
 /// Source: Solar Designer, `crypt_blowfish`, `wrapper.c`.
 const OPENWALL: &[(&str, &[u8])] = &[
@@ -118,7 +118,7 @@ fn published_hashes_come_out() {
         while lanes.has_free()
             && let Some((text, password)) = vectors.next()
         {
-            // `$2a$06$`, 22 letters of salt, 31 of hash
+            // `$2a$06$`, 22 characters of salt, 31 of hash
             let cost = text[4..6].parse().expect("a cost");
             let id = lanes
                 .start(cost, decode(&text[7..29]), password)

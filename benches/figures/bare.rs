@@ -1,4 +1,4 @@
-//! poem with nothing but what is measured: what bienvenue is compared with.
+//! poem without anything else: the program that bienvenue is compared with.
 
 use poem::{
     EndpointExt as _, Request, Route, Server, get, handler,
@@ -20,10 +20,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Result;
 
-/// Told so, this program is poem with the root, and the check of a session by bare sqlx.
+/// With this argument, this program serves the root, and the check of a session by bare sqlx.
 pub const SERVE: &str = "--serve-bare-poem";
 
-/// The question that bienvenue asks, as its ORM writes it.
+/// The query of bienvenue, as its ORM writes it.
 const CHECK: &str = "SELECT s.id, s.user_id, s.token_digest, s.created_at, s.authenticated_at, \
      s.last_seen_at, s.expires_at, s.ip, s.user_agent, u.id, u.email, u.hashed_password, u.session_id, \
      u.reset_token, u.email_verified_at, u.created_at, u.updated_at \
@@ -34,14 +34,14 @@ fn greet() -> Json<Value> {
     Json(json!({"message": "Bienvenue"}))
 }
 
-/// What a database is asked with, from what the request has.
+/// The digest of a request's token, which the query needs.
 fn digest(request: &Request) -> Option<String> {
     let token = request.headers().get(header::AUTHORIZATION)?;
     let token = token.to_str().ok()?.strip_prefix("Bearer ")?;
     Some(hex::encode(Sha256::digest(token.as_bytes())))
 }
 
-/// The same for either database, whose types have nothing in common.
+/// The check for one database. The types of the two drivers have nothing in common, hence a macro.
 macro_rules! check {
     ($name:ident, $pool:ty, $row:ty) => {
         #[handler]
@@ -81,7 +81,7 @@ macro_rules! check {
 check!(check_on_sqlite, SqlitePool, SqliteRow);
 check!(check_on_postgres, PgPool, PgRow);
 
-/// Serves until it is killed.
+/// Serves until the process is killed.
 pub fn serve(address: &str, database: &str) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -89,7 +89,7 @@ pub fn serve(address: &str, database: &str) -> Result<()> {
         .block_on(async {
             let server = Server::new(TcpListener::bind(address));
             let root = Route::new().at("/", get(greet));
-            // As many connections as bienvenue has.
+            // As many connections as bienvenue uses.
             if database.starts_with("sqlite:") {
                 let pool = SqlitePoolOptions::new().max_connections(10);
                 let pool = pool.connect(database).await?;

@@ -1,4 +1,4 @@
-//! What becomes of a network's sign-ins while others do what they can to hold them up.
+//! How the sign-ins of one network fare while others try to delay them.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -12,22 +12,22 @@ use crate::{
     sessions::{Databases, PASSWORD, fill, let_reset},
 };
 
-/// How many sign-ins are timed, one at a time.
+/// How many sign-ins are measured, one at a time.
 const SIGN_INS: usize = 20;
 
-/// How long the quiet network pauses after each.
+/// How long the quiet network pauses after each sign-in.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// How many connections sign in over and over, of however many networks.
+/// How many connections sign in again and again, from all flooding networks together.
 const FLOOD: usize = 300;
 
-/// How many connections send passwords that are too weak, and how often each.
+/// How many connections send weak passwords, and the interval of each.
 const WEAK: usize = 4;
 const WEAK_PACE: Duration = Duration::from_millis(20);
 
 const SETTING: (&str, &str) = ("BIENVENUE_TRUSTED_PROXIES", "127.0.0.0/8");
 
-/// A quiet network's sign-ins at cost 12 while one network floods, and while fifty do.
+/// Measures a quiet network's sign-ins at cost 12 while one network floods, and while fifty do.
 pub fn fairness() -> Result<()> {
     let databases = Databases::start()?;
     for (kind, url) in databases.urls("fairness")? {
@@ -43,7 +43,7 @@ pub fn fairness() -> Result<()> {
                     let (service, flood) = (&service, &flood);
                     scope.spawn(move || flood.sign_in(service, client, client % networks));
                 }
-                // Until the queue is as long as it will be.
+                // Until the queue has its full length.
                 thread::sleep(Duration::from_secs(6));
                 let times = sign_ins(&service);
                 flood.is_over.store(true, Relaxed);
@@ -65,7 +65,7 @@ pub fn fairness() -> Result<()> {
     Ok(())
 }
 
-/// Others' sign-ins at cost 12 while somebody with a good token tries weak passwords, 200 a second.
+/// Measures sign-ins at cost 12 while a client with a valid reset token tries weak passwords, 200 a second.
 pub fn weak_passwords() -> Result<()> {
     let databases = Databases::start()?;
     for (kind, url) in databases.urls("weak_passwords")? {
@@ -95,7 +95,7 @@ pub fn weak_passwords() -> Result<()> {
     Ok(())
 }
 
-/// Resets a password over and over, to one that is refused.
+/// Resets a password again and again, to one that is refused.
 fn send_weak(service: &Service, token: &str, is_over: &AtomicBool, judged: &AtomicUsize) {
     let head = head("PUT /password-reset", 1);
     let body = format!(r#"{{"token": "{token}", "new_password": "password123"}}"#);
@@ -114,7 +114,7 @@ fn send_weak(service: &Service, token: &str, is_over: &AtomicBool, judged: &Atom
     }
 }
 
-/// The median and the 99th percentile of how long the sign-ins of a quiet network take, in milliseconds.
+/// The median and the 99th percentile of the times of a quiet network's sign-ins, in milliseconds.
 fn sign_ins(service: &Service) -> Result<[f64; 2]> {
     let mut times = Vec::new();
     let (head, body) = (head("POST /sessions", 200), credentials(0));
@@ -132,7 +132,7 @@ fn sign_ins(service: &Service) -> Result<[f64; 2]> {
     Ok([times[times.len() / 2], times[times.len() * 99 / 100]])
 }
 
-/// What those that flood have seen.
+/// The results of the clients that flood.
 #[derive(Default)]
 struct Flood {
     is_over: AtomicBool,
@@ -142,7 +142,7 @@ struct Flood {
 }
 
 impl Flood {
-    /// One client of a network, which waits as long as it is told before it tries again.
+    /// Runs one client of a network, which waits as long as `Retry-After` says before its next attempt.
     fn sign_in(&self, service: &Service, client: usize, network: usize) {
         let (head, body) = (head("POST /sessions", network), credentials(client + 1));
         let Ok(mut connection) = Connection::open(service) else {
@@ -167,7 +167,7 @@ impl Flood {
     }
 }
 
-/// The head of a request that a proxy passes on for a network.
+/// The head of a request that a proxy forwards for a network.
 fn head(what: &str, network: usize) -> String {
     format!(
         "{what} HTTP/1.1\r\nContent-Type: application/json\r\nX-Forwarded-For: 198.51.100.{network}"

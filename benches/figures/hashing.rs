@@ -1,4 +1,4 @@
-//! Hashes and sign-ins by how many run at once.
+//! The rate of hashes and sign-ins, by how many run at once.
 
 use std::{
     sync::{
@@ -18,12 +18,12 @@ use crate::{
 
 const TEXT: &str = "correct horse battery";
 
-/// The cost at which widths are compared: that of cost 12 in a quarter of the time.
+/// The cost at which widths are compared. A hash takes a quarter of the time of cost 12.
 const COST: u32 = 10;
 
 const WIDEST: usize = 8;
 
-/// Hashes a second of one thread, by the bcrypt crate and in lanes.
+/// Measures hashes a second of one thread, by the bcrypt crate and in lanes.
 pub fn lanes() -> Result<()> {
     let time = Duration::from_secs(2);
     let mut rates = vec![Vec::new(); WIDEST + 1];
@@ -82,7 +82,7 @@ fn lanes_rate(width: usize, time: Duration) -> Result<f64> {
 /// How long each number of clients signs in.
 const SIGN_INS: Duration = Duration::from_secs(12);
 
-/// Sign-ins at cost 12 by how many clients there are, in lanes and one at a time, against the crate on all cores.
+/// Measures sign-ins at cost 12 by the number of clients, in lanes and one at a time, against the crate on all cores.
 pub fn sign_ins() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let lanes = Service::start(folder.path(), &[])?;
@@ -103,7 +103,7 @@ pub fn sign_ins() -> Result<()> {
 
 const HEAD: &str = "HTTP/1.1\r\nContent-Type: application/json";
 
-fn register(service: &Service) -> Result<()> {
+pub fn register(service: &Service) -> Result<()> {
     let mut connection = Connection::open(service)?;
     for client in 0..100 {
         let answer = connection.send(&format!("POST /users {HEAD}"), &credentials(client))?;
@@ -114,12 +114,12 @@ fn register(service: &Service) -> Result<()> {
     Ok(())
 }
 
-fn credentials(client: usize) -> String {
+pub fn credentials(client: usize) -> String {
     format!(r#"{{"email": "user{client}@example.com", "password": "{TEXT}"}}"#)
 }
 
-/// Sign-ins a second, and how long those took that were not refused, in ms.
-fn signing_in(service: &Service, clients: usize) -> Result<(f64, f64, f64)> {
+/// Returns the sign-ins a second, and p50 and p95 of those that succeeded, in milliseconds.
+pub fn signing_in(service: &Service, clients: usize) -> Result<(f64, f64, f64)> {
     let is_over = AtomicBool::new(false);
     let times = Mutex::new(Vec::new());
     let warm_up = SIGN_INS / 3;
@@ -160,7 +160,7 @@ fn signing_in(service: &Service, clients: usize) -> Result<(f64, f64, f64)> {
     if times.is_empty() {
         return Err("nobody was signed in".into());
     }
-    // Those that were under way at the end are counted, as are those at its beginning.
+    // Sign-ins that were running at the end count, and so do those that were running at the beginning.
     let rate = times.len() as f64 / begun.elapsed().saturating_sub(warm_up).as_secs_f64();
     Ok((rate, times[times.len() / 2], times[times.len() * 95 / 100]))
 }

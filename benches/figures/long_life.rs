@@ -1,4 +1,4 @@
-//! Hours of mixed load: does the service stay as it was?
+//! Hours of mixed load: is the service stable?
 
 use std::{
     env, fs,
@@ -17,11 +17,11 @@ use crate::{
     sessions::{Databases, runtime},
 };
 
-/// How long the load lasts: two hours for the figure of docs/security.md.
+/// The variable for the length of the load: two hours for the figure of docs/security.md.
 const LONG_LIFE: &str = "LONG_LIFE";
 const UNLESS_SET: Duration = Duration::from_mins(2);
 
-/// Everything that expires does so during the run.
+/// Settings with which everything that can expire does so during the run.
 const SETTINGS: [(&str, &str); 5] = [
     ("BIENVENUE_BCRYPT_COST", "4"),
     ("BIENVENUE_SESSION_IDLE", "30s"),
@@ -32,23 +32,23 @@ const SETTINGS: [(&str, &str); 5] = [
 
 const CLIENTS: usize = 8;
 
-/// From one request of a client to its next.
+/// The time from one request of a client to its next.
 const PACE: Duration = Duration::from_millis(100);
 
-/// How often memory and descriptors are looked at.
+/// The interval at which memory and descriptors are sampled.
 const SAMPLES: Duration = Duration::from_secs(5);
 
-/// What is over is swept by then.
+/// How long after the end all expired data must be deleted.
 const SWEPT: Duration = Duration::from_mins(2);
 
-/// What must be gone after that. A letter that was sent is kept for two days, and an account for ever.
+/// The tables that must be empty then. A sent email is kept for two days, and an account for ever.
 const LEFT_OVER: [&str; 3] = [
     "SELECT count(*) AS n FROM sessions",
     "SELECT count(*) AS n FROM email_verifications",
     "SELECT count(*) AS n FROM users WHERE reset_token IS NOT NULL",
 ];
 
-/// The load on both databases at once, and what became of the service.
+/// Runs the load on both databases at once, and prints how the service did.
 pub fn long_life() -> Result<()> {
     let length = match env::var(LONG_LIFE) {
         Ok(text) => humantime::parse_duration(&text)?,
@@ -85,7 +85,7 @@ fn live(kind: &str, url: &str, folder: &Path, length: Duration) -> Result<()> {
             let is_over = &is_over;
             scope.spawn(move || {
                 let outcome = client.live(is_over);
-                // Whoever meets an answer that should not be ends the run.
+                // An unexpected answer ends the whole run.
                 is_over.store(true, Relaxed);
                 outcome.map(|()| client.seen).map_err(|err| err.to_string())
             })
@@ -94,9 +94,9 @@ fn live(kind: &str, url: &str, folder: &Path, length: Duration) -> Result<()> {
             thread::sleep(SAMPLES);
             memory.push(service.resident()?);
             descriptors.push(service.descriptors()? as f64);
-            // Nobody reads them, and the disk is not what is measured.
-            for letter in fs::read_dir(folder.join("mail")).into_iter().flatten() {
-                let _ = fs::remove_file(letter?.path());
+            // The emails are not read, and the disk is not measured.
+            for email in fs::read_dir(folder.join("mail")).into_iter().flatten() {
+                let _ = fs::remove_file(email?.path());
             }
         }
         is_over.store(true, Relaxed);
@@ -141,14 +141,14 @@ fn live(kind: &str, url: &str, folder: &Path, length: Duration) -> Result<()> {
     Ok(())
 }
 
-/// A request that was answered: when it was sent, in seconds from the beginning, and how long it took, in milliseconds.
+/// An answered request: when it was sent, in seconds from the beginning, and how long it took, in milliseconds.
 struct Seen {
     at: f64,
     took: f64,
     is_check: bool,
 }
 
-/// Somebody who opens an account, uses it, and closes it or lets it lie, again and again.
+/// A client that opens an account, uses it, and deletes or abandons it, again and again.
 struct Client<'a> {
     service: &'a Service,
     number: usize,
@@ -169,7 +169,7 @@ impl Client<'_> {
     }
 
     fn account(&mut self, email: &str, is_closed: bool) -> Result<()> {
-        // A connection an account: those that come and go are a part of the load.
+        // One connection for each account: opening and closing connections is a part of the load.
         let mut connection = Connection::open(self.service)?;
         let mut send = |what: &str, token: &str, body: Value, status: u16| {
             self.send(&mut connection, what, token, &body, status)
@@ -189,7 +189,7 @@ impl Client<'_> {
         )?;
         let mut token = token_in(&send("POST /sessions", "", sign_in(old), 201)?)?;
         send("POST /sessions", "", sign_in(new), 401)?;
-        // These are left to expire.
+        // These sessions are left to expire.
         for _ in 0..3 {
             send("POST /sessions", "", sign_in(old), 201)?;
         }
@@ -222,7 +222,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Sends a request, notes how long it took, and returns the body of the answer.
+    /// Sends a request, records how long it took, and returns the body of the answer.
     fn send(
         &mut self,
         connection: &mut Connection,
@@ -265,13 +265,13 @@ fn percentile_99(times: &mut [f64]) -> Result<f64> {
     Ok(*times.get(place).ok_or("a third without requests")?)
 }
 
-/// The median of each third of what was sampled.
+/// The median of each third of the samples.
 fn thirds(samples: &mut [f64]) -> Result<Vec<f64>> {
     let length = (samples.len() / 3).max(1);
     let medians = samples.chunks_mut(length).take(3).map(median);
     let medians: Vec<_> = medians.collect();
     if medians.len() < 3 {
-        return Err("too short to be looked at".into());
+        return Err("the run is too short".into());
     }
     Ok(medians)
 }

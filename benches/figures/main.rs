@@ -1,8 +1,7 @@
 //! The figures of docs/performance.md, measured on this machine: `cargo bench --bench figures`
 //!
-//! A figure that is compared is measured in turn with what it is compared to, several times, and the
-//! medians are shown: what the machine does meanwhile then hits both. The load comes from wrk, which must
-//! be installed.
+//! Two things that are compared are measured alternately, several times, and the medians are shown. So other work of
+//! the machine affects both alike. The load comes from wrk, which must be installed.
 
 #![expect(
     clippy::indexing_slicing,
@@ -10,6 +9,7 @@
     reason = "figures for people, of a program for this machine"
 )]
 
+mod administration;
 mod bare;
 mod fairness;
 mod hashing;
@@ -21,6 +21,7 @@ mod postgres;
 mod secrecy;
 mod service;
 mod sessions;
+mod versus;
 
 use std::{
     env,
@@ -33,15 +34,15 @@ use std::{
 
 use service::Service;
 
-/// How often whatever is compared is measured.
+/// How many times each comparison is measured.
 const ROUNDS: usize = 5;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A figure: its name, and what measures and prints it.
+/// A figure: its name, and the function that measures and prints it.
 type Figure = (&'static str, fn() -> Result<()>);
 
-const FIGURES: [Figure; 20] = [
+const FIGURES: [Figure; 22] = [
     ("size", size),
     ("cold-start", cold_start),
     ("root", root),
@@ -58,10 +59,12 @@ const FIGURES: [Figure; 20] = [
     ("slow-bodies", overload::slow_bodies),
     ("large-bodies", overload::large_bodies),
     ("secrecy", secrecy::secrecy),
-    ("letters", secrecy::letters),
+    ("emails", secrecy::emails),
     ("lanes", hashing::lanes),
     ("sign-ins", hashing::sign_ins),
     ("long-life", long_life::long_life),
+    ("search", administration::search),
+    ("versus", versus::versus),
 ];
 
 fn main() -> Result<()> {
@@ -79,7 +82,7 @@ fn main() -> Result<()> {
     {
         return Err("the load comes from wrk: apt-get install wrk".into());
     }
-    // Cargo adds a flag of its own.
+    // Cargo adds an argument of its own.
     let wanted: Vec<_> = arguments
         .iter()
         .skip(1)
@@ -93,14 +96,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The binary, in bytes.
+/// Measures the size of the binary.
 fn size() -> Result<()> {
     let megabytes = fs::metadata(env!("CARGO_BIN_EXE_bienvenue"))?.len() as f64 / 1e6;
     println!("binary: {megabytes:.1} MB");
     Ok(())
 }
 
-/// From the start of the process to its first answer.
+/// Measures the time from the start of the process to its first answer.
 fn cold_start() -> Result<()> {
     let mut empty = Vec::new();
     let mut existing = Vec::new();
@@ -119,7 +122,7 @@ fn cold_start() -> Result<()> {
     Ok(())
 }
 
-/// `GET /` against poem with nothing else.
+/// Compares `GET /` with poem alone.
 fn root() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let ours = Service::start(folder.path(), &[])?;
@@ -141,7 +144,7 @@ fn root() -> Result<()> {
     Ok(())
 }
 
-/// Resident memory, idle and after requests.
+/// Measures the resident memory, idle and after requests.
 fn memory() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let service = Service::start(folder.path(), &[])?;
@@ -158,17 +161,17 @@ fn memory() -> Result<()> {
     Ok(())
 }
 
-/// Registers a new address with each request; an answer other than 201 ends the run.
+/// A script that registers a new address with each request. An answer other than 201 ends the run.
 const REGISTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/register.lua");
 
-/// Registrations at cost 12 against what the cores do of bcrypt when they do nothing else.
+/// Compares registrations at cost 12 with the rate of bcrypt alone on all cores.
 fn registrations() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let service = Service::start(folder.path(), &[])?;
     let (mut ours, mut alone, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let our_rate = service.under_wrk(8, 10, &[REGISTER])?;
-        // What was begun when the load ended is to end too.
+        // Requests that were running at the end of the load must end too.
         thread::sleep(Duration::from_secs(1));
         let alone_rate = bcrypt_alone(Duration::from_secs(10));
         ours.push(our_rate);
@@ -184,7 +187,7 @@ fn registrations() -> Result<()> {
     Ok(())
 }
 
-/// bcrypt hashes a second, of as many threads as there are cores.
+/// bcrypt hashes a second, with one thread for each core.
 fn bcrypt_alone(time: Duration) -> f64 {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! What becomes of everybody else when there are many who sign in, or who say nothing.
+//! How other clients fare while many sign in, or while many are silent.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,23 +14,23 @@ use crate::{
     sessions::{Databases, PASSWORD, TOKENS, fill},
 };
 
-/// How often whatever is compared is measured.
+/// How many times each comparison is measured.
 const ROUNDS: usize = 3;
 
-/// How many clients sign in at once, over and over.
+/// How many clients sign in at once, again and again.
 const CLIENTS: usize = 100;
 
-/// How often somebody who is signed in asks something meanwhile: seldom enough to leave the cores to the hashes.
+/// The interval between the requests of a signed-in client meanwhile: long enough to leave the cores to the hashes.
 const PACE: Duration = Duration::from_millis(10);
 
 const STORM: Duration = Duration::from_secs(40);
 
-/// The check while a hundred clients sign in at cost 12, and what they get done.
+/// Measures the check while a hundred clients sign in at cost 12, and their rate of sign-ins.
 pub fn storm() -> Result<()> {
     storm_with("off")
 }
 
-/// The same where each guess is counted.
+/// Like [`storm`], with rate limits.
 pub fn storm_throttled() -> Result<()> {
     storm_with("on")
 }
@@ -54,7 +54,7 @@ fn storm_with(throttle: &str) -> Result<()> {
                     let (service, storm) = (&service, &storm);
                     scope.spawn(move || storm.sign_in(service, client));
                 }
-                // Until the queue is as long as it will be.
+                // Until the queue has its full length.
                 thread::sleep(Duration::from_secs(6));
                 storm.done.store(0, Relaxed);
                 let begun = Instant::now();
@@ -76,7 +76,7 @@ fn storm_with(throttle: &str) -> Result<()> {
             busy_roots.push(busy_root);
         }
         println!(
-            "{CLIENTS} clients signing in at cost 12 on {kind}, throttling {throttle}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
+            "{CLIENTS} clients signing in at cost 12 on {kind}, rate limits {throttle}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
              of GET / {:.2} ms, quiet {:.2} ms: {:.2} times; {:.1} sign-ins/s, {:.2} of bcrypt alone; the slowest refusal after {:.0} ms",
             median(&mut busies),
             median(&mut quiets),
@@ -92,7 +92,7 @@ fn storm_with(throttle: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the clients that sign in have seen.
+/// The results of the clients that sign in.
 #[derive(Default)]
 struct Storm {
     is_over: AtomicBool,
@@ -102,7 +102,7 @@ struct Storm {
 }
 
 impl Storm {
-    /// One client, which waits as long as it is told before it tries again.
+    /// Runs one client, which waits as long as `Retry-After` says before its next attempt.
     fn sign_in(&self, service: &Service, client: usize) {
         let body = format!(
             "{{\"email\": \"user{}@example.com\", \"password\": \"{PASSWORD}\"}}",
@@ -133,7 +133,7 @@ impl Storm {
     }
 }
 
-/// The 99th percentiles of how long checks, and answers of the root, take, in milliseconds, each at a steady pace.
+/// The 99th percentiles of the times of checks, and of `GET /`, in milliseconds, each at a steady rate.
 fn percentiles(service: &Service, tokens: &[String]) -> Result<[f64; 2]> {
     let begun = Instant::now();
     let mut connection = Connection::open(service)?;
@@ -159,10 +159,10 @@ fn percentiles(service: &Service, tokens: &[String]) -> Result<[f64; 2]> {
     }))
 }
 
-/// How many connections are open that never come to an end with what they have to say.
+/// How many connections are half-open: they never complete a request.
 const SLOW_CLIENTS: usize = 500;
 
-/// The check while there are half-open connections, and how long those last.
+/// Measures the check while there are half-open connections, and how long those last.
 pub fn slow_clients() -> Result<()> {
     let databases = Databases::start()?;
     for (kind, url) in databases.urls("slow_clients")? {
@@ -186,7 +186,7 @@ pub fn slow_clients() -> Result<()> {
         }
         println!(
             "{SLOW_CLIENTS} half-open connections on {kind}: p99 of the check {:.2} ms, quiet {:.2} ms: {:.2} times; \
-             closed after {:.1} s at the latest",
+             the last closed after {:.1} s",
             median(&mut busies),
             median(&mut quiets),
             median(&mut slowdowns),
@@ -196,7 +196,8 @@ pub fn slow_clients() -> Result<()> {
     Ok(())
 }
 
-/// Half-open connections, each opened again when the service has closed it. Returns how long the longest lasted.
+/// Keeps half-open connections, and opens each one again when the service has closed it. Returns how long the longest
+/// lasted.
 fn stay(service: &Service, is_over: &AtomicBool) -> Result<Duration> {
     // Nothing, half a header, and half a body.
     const BEGINNINGS: [&str; 3] = [
@@ -216,7 +217,7 @@ fn stay(service: &Service, is_over: &AtomicBool) -> Result<Duration> {
     while !is_over.load(Relaxed) {
         for (number, (stream, since)) in connections.iter_mut().enumerate() {
             let mut answer = [0; 4096];
-            // An answer that it was too slow, and then the end.
+            // The service answers that the request was too slow, and then closes.
             let is_closed = match stream.read(&mut answer) {
                 Ok(length) => length == 0,
                 Err(err) => err.kind() != std::io::ErrorKind::WouldBlock,
@@ -235,10 +236,10 @@ fn stay(service: &Service, is_over: &AtomicBool) -> Result<Duration> {
 const SLOW_BODIES: usize = 1000;
 const NETWORKS: usize = 50;
 
-/// The longest body that is taken, in bytes.
+/// The longest body that is accepted, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;
 
-/// Resident memory while there are bodies that never come to an end, and when they have gone.
+/// Measures the resident memory with bodies that never end, and after they are gone.
 pub fn slow_bodies() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let settings = [("BIENVENUE_TRUSTED_PROXIES", "127.0.0.1")];
@@ -253,7 +254,7 @@ pub fn slow_bodies() -> Result<()> {
         let mut request = head.into_bytes();
         request.resize(request.len() + LONGEST_BODY - 1, b' ');
         let mut stream = TcpStream::connect(service.address)?;
-        // It may be refused before all is sent.
+        // The service may refuse it before all is sent.
         let _ = stream.write_all(&request);
         Ok(stream)
     };
@@ -263,14 +264,14 @@ pub fn slow_bodies() -> Result<()> {
     drop(streams);
     thread::sleep(Duration::from_secs(5));
     println!(
-        "{SLOW_BODIES} bodies of 64 KiB that lack a byte, from {NETWORKS} networks: resident {busy:.1} MiB, \
+        "{SLOW_BODIES} bodies of 64 KiB that lack their last byte, from {NETWORKS} networks: resident {busy:.1} MiB, \
          {idle:.1} MiB before, {:.1} MiB after",
         service.resident()?
     );
     Ok(())
 }
 
-/// A body of as many repeated fields as there is room for, against one of one field.
+/// Compares a body of as many repeated fields as fit with a body of one field.
 pub fn large_bodies() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let service = Service::start(folder.path(), &[])?;
@@ -295,7 +296,7 @@ pub fn large_bodies() -> Result<()> {
                 .status;
             times.push(sent.elapsed().as_secs_f64() * 1e6);
             if status != 400 {
-                return Err(format!("{status} for a body that is wrong").into());
+                return Err(format!("{status} for an invalid body").into());
             }
         }
     }

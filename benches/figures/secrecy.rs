@@ -1,4 +1,4 @@
-//! Whether the time of an answer, or of a letter, says who has an account.
+//! Whether the time of an answer, or of an email, reveals which addresses have an account.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -14,15 +14,15 @@ use crate::{
     sessions::Databases,
 };
 
-/// How many requests of each class are compared, after as many of each are thrown away as the machine needs to settle.
+/// How many requests of each class are compared. As many before them are discarded, until the machine has settled.
 const REQUESTS: usize = 500;
 const UNCOUNTED: usize = 20;
 
-/// From which t on a difference is none that chance makes. Source: Goodwill and others, "A testing methodology for side-channel
-/// resistance validation", 2011.
+/// The t above which a difference is not due to chance. Source: Goodwill and others, "A testing methodology for
+/// side-channel resistance validation", 2011.
 const TELLS: f64 = 4.5;
 
-/// What is asked, and whether it is asked by a known address (or one that is none).
+/// A kind of request that is measured: its name, its head, its body for an address, and the status of its answer.
 struct Question {
     name: &'static str,
     head: &'static str,
@@ -51,7 +51,7 @@ const PRIVATE_REGISTRATION: Question = Question {
     status: 202,
 };
 
-/// Welch's t of the times of answers for an address that has an account and for one that has none, asked in turn.
+/// Prints Welch's t of the times of answers for an address with an account and for one without, sent alternately.
 pub fn secrecy() -> Result<()> {
     let databases = Databases::start()?;
     for (kind, url) in databases.urls("secrecy")? {
@@ -86,31 +86,31 @@ fn register_all(service: &Service, emails: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// How long the mail server takes for each of its answers: the whole conversation takes about 70 ms.
+/// How long the mail server takes for each of its answers. A whole delivery takes about 70 ms.
 const ANSWER: Duration = Duration::from_millis(12);
 
-/// How long the attacker lets things settle.
+/// How long the attacker waits for other work to end.
 const SETTLING: Duration = Duration::from_millis(100);
 
-/// How many letters of each class are compared.
-const LETTERS: usize = 400;
+/// How many emails of each class are compared.
+const EMAILS: usize = 400;
 
-/// How many letters are asked for others at once: one, and more than are under way at once.
+/// How many emails to others are requested at once: one, and more than are sent at once.
 const BURSTS: [usize; 2] = [1, 12];
 
 /// The address of the attacker.
 const ATTACKER: &str = "eve@example.com";
 
-/// Welch's t of the times of an attacker's own letter, asked for just after letters to addresses that have accounts, and to
-/// others that have none, in turn.
-pub fn letters() -> Result<()> {
+/// Prints Welch's t of the times of an attacker's own email. It is requested just after emails to addresses that have
+/// accounts, and to others that have none, alternately.
+pub fn emails() -> Result<()> {
     let databases = Databases::start()?;
     let (mail_server, arrivals) = mail_server()?;
     let known: Vec<_> = (0..BURSTS[1])
         .map(|number| format!("known{number}@example.com"))
         .collect();
     let mut services = Vec::new();
-    for (kind, url) in databases.urls("letters")? {
+    for (kind, url) in databases.urls("emails")? {
         let folder = databases.folder.path();
         let settings = [("DATABASE_URL", &*url), ("BIENVENUE_BCRYPT_COST", "8")];
         let service = Service::start(folder, &settings)?;
@@ -128,13 +128,13 @@ pub fn letters() -> Result<()> {
     }
     for burst in BURSTS {
         for (kind, service) in &services {
-            compare_letters(kind, service, &arrivals, &known[..burst])?;
+            compare_emails(kind, service, &arrivals, &known[..burst])?;
         }
     }
     Ok(())
 }
 
-fn compare_letters(
+fn compare_emails(
     kind: &str,
     service: &Service,
     arrivals: &mpsc::Receiver<(String, Instant)>,
@@ -153,7 +153,7 @@ fn compare_letters(
             status => Err(format!("{}: {status}", RESET.name).into()),
         }
     };
-    for number in 0..UNCOUNTED + LETTERS {
+    for number in 0..UNCOUNTED + EMAILS {
         let mut classes = [(0, known), (1, &unknown[..])];
         if number % 2 == 0 {
             classes.reverse();
@@ -166,7 +166,7 @@ fn compare_letters(
             ask(ATTACKER)?;
             let arrived = loop {
                 match arrivals.recv_timeout(Duration::from_secs(30))? {
-                    // One that was asked for before may come late.
+                    // An earlier email may arrive late.
                     (recipient, arrived) if recipient == ATTACKER && arrived > begun => {
                         break arrived;
                     }
@@ -182,18 +182,18 @@ fn compare_letters(
     let [known, unknown] = times;
     let t = welch(&known, &unknown);
     println!(
-        "an own letter after {burst} for others on {kind}: {:.2} ms where they have accounts, {:.2} ms where not: Welch's t {t:.2} over {LETTERS} each",
+        "an own email after {burst} to others on {kind}: {:.2} ms if they have accounts, {:.2} ms if not: Welch's t {t:.2} over {EMAILS} each",
         mean(&known),
         mean(&unknown),
     );
     if t.abs() < TELLS {
         Ok(())
     } else {
-        Err("the time of a letter tells who has an account".into())
+        Err("the time of an email reveals accounts".into())
     }
 }
 
-/// A mail server that takes its time for every answer, and says to whom a letter went and when it was there.
+/// Starts a mail server that delays every answer. It reports the recipient of each email and when it arrived.
 fn mail_server() -> Result<(SocketAddr, mpsc::Receiver<(String, Instant)>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -202,7 +202,7 @@ fn mail_server() -> Result<(SocketAddr, mpsc::Receiver<(String, Instant)>)> {
         for stream in listener.incoming().flatten() {
             let arrived = arrived.clone();
             thread::spawn(move || {
-                // How a conversation ends is of no interest.
+                // How a connection ends does not matter.
                 let _ = converse(stream, &arrived);
             });
         }
@@ -214,7 +214,7 @@ fn converse(stream: TcpStream, arrived: &mpsc::Sender<(String, Instant)>) -> Res
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     let (mut line, mut recipient) = (String::new(), String::new());
-    let mut is_letter = false;
+    let mut is_email = false;
     let mut answer = "220 test";
     loop {
         thread::sleep(ANSWER);
@@ -224,16 +224,16 @@ fn converse(stream: TcpStream, arrived: &mpsc::Sender<(String, Instant)>) -> Res
             if stream.read_line(&mut line)? == 0 {
                 return Ok(());
             }
-            if !is_letter || line == ".\r\n" {
+            if !is_email || line == ".\r\n" {
                 break;
             }
         }
         answer = "250 well";
-        if is_letter {
-            is_letter = false;
+        if is_email {
+            is_email = false;
             arrived.send((recipient.clone(), Instant::now()))?;
         } else if line.starts_with("DATA") {
-            is_letter = true;
+            is_email = true;
             answer = "354 go on";
         } else if let Some((_, rest)) = line.split_once("RCPT TO:<") {
             let address = rest.split('>').next().unwrap_or_default();
@@ -246,7 +246,7 @@ fn compare(kind: &str, service: &Service, question: &Question) -> Result<()> {
     let mut connection = Connection::open(service)?;
     let mut times = [Vec::new(), Vec::new()];
     for number in 0..UNCOUNTED + REQUESTS {
-        // Which is first is changed from pair to pair: what one leaves behind for the next hits both.
+        // The order changes from pair to pair, so that an effect of one request on the next affects both classes alike.
         let mut classes = [(0, "known@example.com"), (1, "never@example.com")];
         if number % 2 == 0 {
             classes.reverse();
@@ -276,7 +276,7 @@ fn compare(kind: &str, service: &Service, question: &Question) -> Result<()> {
     if t.abs() < TELLS {
         Ok(())
     } else {
-        Err(format!("the time of a {} tells who has an account", question.name).into())
+        Err(format!("the time of a {} reveals accounts", question.name).into())
     }
 }
 
@@ -284,7 +284,7 @@ fn mean(times: &[f64]) -> f64 {
     times.iter().sum::<f64>() / times.len() as f64
 }
 
-/// Source: B. L. Welch, "The generalization of Student's problem", 1947.
+/// Welch's t. Source: B. L. Welch, "The generalization of Student's problem", 1947.
 fn welch(one: &[f64], other: &[f64]) -> f64 {
     let error = |times: &[f64]| {
         let mean = mean(times);

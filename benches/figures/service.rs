@@ -1,4 +1,4 @@
-//! Processes that answer HTTP, and the load that they are put under.
+//! Processes that answer HTTP, and the load on them.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{Result, bare};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bienvenue");
 
-/// A process that answers HTTP, killed when it is dropped.
+/// A process that answers HTTP. It is killed when this is dropped.
 pub struct Service {
     pub address: SocketAddr,
     pub started_in: Duration,
@@ -22,21 +22,26 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts bienvenue, with these settings besides.
+    /// Starts bienvenue with additional settings.
     pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_program(Path::new(PROGRAM), folder, settings)
+    }
+
+    /// Starts another build of it.
+    pub fn start_program(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let address = free_address()?;
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("BIENVENUE_LISTEN", address.to_string())
             .env("BIENVENUE_THROTTLE", "off")
-            // The same for every service on one database.
+            // All services on one database need the same key.
             .env("BIENVENUE_KEYS", "00".repeat(32))
             .envs(settings.iter().copied());
         Self::started(address, command.current_dir(folder))
     }
 
-    /// Starts poem with nothing but what is measured.
+    /// Starts poem without anything else.
     pub fn start_bare(database: &str) -> Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -80,7 +85,7 @@ impl Service {
         }
     }
 
-    /// Its process.
+    /// The id of its process.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -90,19 +95,19 @@ impl Service {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let kibibytes = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(kibibytes.ok_or("Linux tells")?.parse::<f64>()? / 1024.0)
+        Ok(kibibytes.ok_or("VmRSS in /proc")?.parse::<f64>()? / 1024.0)
     }
 
-    /// How many files and connections it has open.
+    /// The number of its open files and connections.
     pub fn descriptors(&self) -> Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.count())
     }
 
-    /// Requests a second that wrk gets answered, from so many connections for so many seconds. The script may take
-    /// arguments.
+    /// Measures the requests a second that wrk sends over this number of connections, for this number of seconds. The
+    /// script may have arguments.
     pub fn under_wrk(&self, connections: u32, seconds: u32, script: &[&str]) -> Result<f64> {
         let mut command = Command::new("wrk");
-        // A registration waits for its turn to be hashed.
+        // A registration waits in the queue for its hash.
         command.args(["-t1", "--timeout", "10s"]);
         command.args([&format!("-c{connections}"), &format!("-d{seconds}s")]);
         if let [script, ..] = script {
@@ -140,14 +145,14 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// An answer: its status, when to try again, and what is in it.
+/// An answer: its status, its `Retry-After`, and its body.
 pub struct Answer {
     pub status: u16,
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
 }
 
-/// One client's connection, on which it sends one request after another.
+/// The connection of one client, which sends one request after another.
 pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {

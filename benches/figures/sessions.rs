@@ -1,4 +1,4 @@
-//! The check of a session, which every request of somebody who is signed in begins with.
+//! The check of a session, with which every request of a signed-in caller begins.
 
 use std::{
     fs,
@@ -22,10 +22,10 @@ const CHECKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checks.lua");
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// How many sessions the load is spread over.
+/// How many sessions the load uses.
 pub const TOKENS: usize = 4_000;
 
-/// Both databases, each a throwaway one, and a file with tokens for each.
+/// Both databases, each temporary, and a file with tokens for each.
 pub struct Databases {
     pub folder: TempDir,
     postgres: Postgres,
@@ -40,7 +40,7 @@ impl Databases {
         })
     }
 
-    /// A name for people, and a URL of a database of this name.
+    /// For each database server: its display name, and the URL of a database with this name.
     pub fn urls(&self, name: &str) -> Result<[(&'static str, String); 2]> {
         runtime()?.block_on(async {
             let admin = Database::connect(self.postgres.url("postgres")).await?;
@@ -56,7 +56,7 @@ impl Databases {
         ])
     }
 
-    /// A file with tokens that open sessions of a database.
+    /// Writes a file with tokens of sessions.
     fn tokens(&self, tokens: &[String]) -> Result<PathBuf> {
         let path = self.folder.path().join("tokens");
         fs::write(&path, tokens.join("\n"))?;
@@ -64,7 +64,7 @@ impl Databases {
     }
 }
 
-/// The check against poem with the same question by bare sqlx.
+/// Compares the check with that of poem and bare sqlx, with the same query.
 pub fn checks() -> Result<()> {
     let databases = Databases::start()?;
     for (kind, url) in databases.urls("checks")? {
@@ -86,7 +86,7 @@ pub fn checks() -> Result<()> {
     Ok(())
 }
 
-/// The first process of the PostgreSQL server of a database; none for SQLite.
+/// The id of the first process of the PostgreSQL server of a database. `None` for SQLite.
 fn postmaster(url: &str) -> Result<Option<u32>> {
     runtime()?.block_on(async {
         let conn = Database::connect(url).await?;
@@ -100,7 +100,7 @@ fn postmaster(url: &str) -> Result<Option<u32>> {
     })
 }
 
-/// Processor time of a check, of the service and of the PostgreSQL server, in microseconds: the medians.
+/// The processor time of a check in the service and in the PostgreSQL server, in microseconds. Both are medians.
 fn microseconds_per_check(
     service: &Service,
     server: Option<u32>,
@@ -118,13 +118,14 @@ fn microseconds_per_check(
     Ok([median(&mut its), median(&mut servers)])
 }
 
-/// Processor time that a process and those that it started have used so far, in microseconds.
+/// The processor time that a process and its children have used so far, in microseconds.
 fn processor_time(process: u32) -> Result<f64> {
     /// Linux counts in hundredths of a second.
     const TICK: f64 = 1e4;
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field, the name, is in brackets. The 14th to 17th are its own time and that of children that ended.
-    let (_, fields) = stat.rsplit_once(')').ok_or("Linux tells")?;
+    // The second field, the name, is in brackets. Fields 14 to 17 are the times of the process and of its ended
+    // children.
+    let (_, fields) = stat.rsplit_once(')').ok_or("a name in /proc")?;
     let ticks = fields.split_whitespace().skip(11).take(4);
     let ticks: Vec<f64> = ticks
         .map(str::parse)
@@ -132,13 +133,13 @@ fn processor_time(process: u32) -> Result<f64> {
     let mut time = TICK * ticks.iter().sum::<f64>();
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"))?;
     for child in children.split_whitespace() {
-        // One may have ended since.
+        // A child may have ended since.
         time += processor_time(child.parse()?).unwrap_or(0.0);
     }
     Ok(time)
 }
 
-/// The check with many users against the check with few.
+/// Compares the check with many users and with few.
 pub fn many_users() -> Result<()> {
     let databases = Databases::start()?;
     let (few, many) = (databases.urls("few")?, databases.urls("many")?);
@@ -157,7 +158,7 @@ pub fn many_users() -> Result<()> {
             {
                 let file = databases.tokens(tokens)?;
                 let service = Service::start(databases.folder.path(), &[("DATABASE_URL", url)])?;
-                // The second run counts: the first brings into memory what is asked for.
+                // Only the second run counts: the first loads the pages into memory.
                 run(&service, 2, &file)?;
                 round[number] = run(&service, 4, &file)?;
                 rates[number].push(round[number]);
@@ -175,7 +176,7 @@ pub fn many_users() -> Result<()> {
     Ok(())
 }
 
-/// Resident memory after a million checks.
+/// Measures the resident memory after a million checks.
 pub fn memory() -> Result<()> {
     let databases = Databases::start()?;
     for (kind, url) in databases.urls("memory")? {
@@ -194,7 +195,7 @@ pub fn memory() -> Result<()> {
     Ok(())
 }
 
-/// Checks a second of two services in turn, the medians, and the median of the ratios.
+/// Measures the checks a second of two services alternately. Returns the medians, and the median of the ratios.
 fn in_turn(services: [&Service; 2], tokens: &Path) -> Result<([f64; 2], f64)> {
     let mut rates = [Vec::new(), Vec::new()];
     let mut ratios = Vec::new();
@@ -208,7 +209,7 @@ fn in_turn(services: [&Service; 2], tokens: &Path) -> Result<([f64; 2], f64)> {
     Ok(([median(ours), median(theirs)], median(&mut ratios)))
 }
 
-fn run(service: &Service, seconds: u32, tokens: &Path) -> Result<f64> {
+pub fn run(service: &Service, seconds: u32, tokens: &Path) -> Result<f64> {
     let tokens = tokens.to_str().ok_or("a path that is text")?;
     service.under_wrk(32, seconds, &[CHECKS, tokens])
 }
@@ -219,8 +220,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .build()?)
 }
 
-/// Makes the tables and so many users with two sessions each, and returns tokens for sessions that are spread over all of
-/// them.
+/// Creates the tables and this number of users with two sessions each. Returns tokens of sessions that are spread over
+/// all users.
 pub fn fill(url: &str, users: usize, cost: u32) -> Result<Vec<String>> {
     let hash = hash_password(PASSWORD, cost)?;
     runtime()?.block_on(async {
@@ -296,7 +297,7 @@ pub fn let_reset(url: &str) -> Result<String> {
         .map(|()| token)
 }
 
-/// A token as the service makes them, but of a number that anybody could guess.
+/// A token in the format of the service, but made from a number and so easy to guess.
 fn token(prefix: &str, number: usize) -> String {
     let random = Sha256::digest(number.to_le_bytes());
     let checksum = Sha256::digest([prefix.as_bytes(), &random].concat());

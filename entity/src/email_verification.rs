@@ -1,30 +1,30 @@
-//! `email_verifications`: an address whose owner has yet to show that mail arrives.
+//! `email_verifications`: addresses that wait for a proof that emails arrive.
 
 use std::fmt;
 
 use sea_orm::entity::prelude::*;
 
-/// A proof that is waited for.
+/// A pending verification.
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "email_verifications")]
 pub struct Model {
-    /// Random; the letter names it.
+    /// A random id. The email refers to it.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// For which account.
+    /// The account.
     pub user_id: i64,
-    /// The address that the letter goes to, in its canonical form: the account's, or the one that it is to have.
+    /// The address that the email goes to, in canonical form: the current address of the account, or a requested one.
     pub email: String,
-    /// The SHA-256 digest of the token in the letter, null until the letter is written.
+    /// The SHA-256 digest of the token in the email. Null until the email is written.
     #[sea_orm(unique)]
     pub token_digest: Option<String>,
-    /// How long the token is good.
+    /// When the token expires.
     pub token_expires_at: Option<DateTimeUtc>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: DateTimeUtc,
 }
 
-/// Without the digest.
+/// Leaves out the digest.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmailVerification")

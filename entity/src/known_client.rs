@@ -2,26 +2,26 @@
 
 use sea_orm::entity::prelude::*;
 
-/// A network.
+/// A known network.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "known_clients")]
 pub struct Model {
-    /// To which account.
+    /// The account.
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_id: i64,
-    /// The address, of IPv6 the first 64 bits of it as a network; empty where it is not known.
+    /// The IPv4 address, or the first 64 bits of the IPv6 address as a network. Empty if it is not known.
     #[sea_orm(primary_key, auto_increment = false)]
     pub network: String,
-    /// Empty: networks alone tell. Rows of an older version have here what the browser or program said of itself.
+    /// Empty: only networks count. Rows of an older version have the `User-Agent` here.
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_agent: String,
-    /// When the owner last signed in from there; 1970 where that never was.
+    /// When the owner last signed in from there. 1970 if that never happened.
     pub last_signed_in_at: DateTimeUtc,
-    /// When a session was last used from there, give or take an hour.
+    /// When a session was last used from there, accurate to an hour.
     pub last_used_at: Option<DateTimeUtc>,
 }
 
-/// What known clients belong to.
+/// What known networks belong to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     /// The account.

@@ -1,7 +1,9 @@
-//! What a row is, one file a table.
+//! The types of rows, one file for each table.
 //!
-//! No queries, no rules, and no `serde`: a row that can't be serialised can't leak a hash.
+//! There are no queries, no rules, and no `serde`: a row that can't be serialised can't leak a hash.
 
+pub mod audit_checkpoint;
+pub mod audit_event;
 pub mod email_verification;
 pub mod known_client;
 pub mod one_time_token;
@@ -11,3 +13,4 @@ pub mod sealing_key;
 pub mod session;
 pub mod throttle;
 pub mod user;
+pub mod user_group;

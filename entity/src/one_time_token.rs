@@ -1,34 +1,34 @@
-//! `one_time_tokens`: what a token is good for, once.
+//! `one_time_tokens`: the tokens that can be used once.
 
 use std::fmt;
 
 use sea_orm::entity::prelude::*;
 
-/// A token that is outstanding.
+/// A pending token.
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "one_time_tokens")]
 pub struct Model {
-    /// Random. An email names the token by it before the token is made.
+    /// A random id. An email refers to it before the token is made.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What it does when it is used.
+    /// What the token is for.
     pub purpose: String,
-    /// The SHA-256 digest of the token, in hexadecimal; null until the email with it is sent.
+    /// The SHA-256 digest of the token, in hexadecimal. Null until its email is written.
     #[sea_orm(unique)]
     pub token_digest: Option<String>,
-    /// The account that it acts on.
+    /// The account that the token is for.
     pub user_id: Option<i64>,
-    /// What it does it with: the purpose says what this means.
+    /// Further data. The purpose defines its meaning.
     pub data: String,
-    /// How often it was tried in vain.
+    /// The number of failed attempts.
     pub tries: i32,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: DateTimeUtc,
     /// When it expires.
     pub expires_at: Option<DateTimeUtc>,
 }
 
-/// Without the digest, so that a row in a log doesn't give it away.
+/// Leaves out the digest, so that a row in a log doesn't reveal it.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OneTimeToken")
@@ -44,7 +44,7 @@ impl fmt::Debug for Model {
 /// What one-time tokens belong to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
-    /// The account that one acts on.
+    /// The account that the token is for.
     #[sea_orm(
         belongs_to = "super::user::Entity",
         from = "Column::UserId",

@@ -1,41 +1,43 @@
-//! `outgoing_mails`: a letter that is to be sent, or was sent lately.
+//! `outgoing_mails`: emails that are to be sent, or were sent lately.
 
 use sea_orm::entity::prelude::*;
 
-/// What to send to whom. The letter itself, and a token in it, are made when it is sent.
+/// The kind and the recipient of an email. The email itself, and its token, are made when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "outgoing_mails")]
 pub struct Model {
-    /// Random; the letter's `Message-ID` is made of it.
+    /// A random id. The `Message-ID` of the email is made of it.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What kind of letter.
+    /// Its kind.
     pub kind: String,
-    /// The one address that it goes to, in its canonical form.
+    /// The one address that it goes to, in canonical form.
     pub recipient: String,
-    /// In which language: `en` or `fr`.
+    /// Its language: `en` or `fr`.
     pub language: String,
-    /// Whom it is about; null where that is found out when it is sent.
+    /// The account that it is about. Null if the account is looked up when the email is sent.
     pub user_id: Option<i64>,
-    /// The verification or the registration that its token is for, where it has one of those.
+    /// The verification, the registration or the one-time token that its link is for, if it has one.
     pub subject_id: Option<Uuid>,
-    /// The address of the client that it tells of, where it tells of one.
+    /// The address of the client that it tells about, if it tells about one.
     pub ip: Option<String>,
-    /// When it became necessary.
+    /// The family of the browser that the email tells about, if it tells about one.
+    pub client: Option<String>,
+    /// When it was requested.
     pub created_at: DateTimeUtc,
-    /// When it is to be tried (again). Whoever tries it puts this off, and so has it for himself for so long.
+    /// When the next attempt is due. A worker that takes the email sets this to the end of its lease.
     pub due_at: DateTimeUtc,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i32,
-    /// How often the server refused it for good.
+    /// The number of permanent refusals by the server.
     pub refusals: i32,
-    /// What went wrong the last time.
+    /// The error of the last attempt.
     pub last_error: Option<String>,
-    /// When it was sent, or given up; null before.
+    /// When it was sent or given up. Null before.
     pub finished_at: Option<DateTimeUtc>,
 }
 
-/// Letters are found by nothing but themselves.
+/// Emails are never joined with other tables.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,30 +1,30 @@
-//! `registrations`: an account that is waited for until the letter to its address was answered.
+//! `registrations`: accounts that are opened once the link in an email is used.
 
 use std::fmt;
 
 use sea_orm::entity::prelude::*;
 
-/// What is to become an account. An address may have any number of them.
+/// A pending registration. An address may have any number of them.
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "registrations")]
 pub struct Model {
-    /// Random; the letter names it.
+    /// A random id. The email refers to it.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The address that the letter goes to, in its canonical form.
+    /// The address that the email goes to, in canonical form.
     pub email: String,
-    /// The hash of the password that was given with it.
+    /// The hash of the password of the registration.
     pub hashed_password: String,
-    /// The SHA-256 digest of the token in the letter, null until the letter is written.
+    /// The SHA-256 digest of the token in the email. Null until the email is written.
     #[sea_orm(unique)]
     pub token_digest: Option<String>,
-    /// How long the token is good.
+    /// When the token expires.
     pub token_expires_at: Option<DateTimeUtc>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: DateTimeUtc,
 }
 
-/// Without the hash and the digest.
+/// Leaves out the hash and the digest.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registration")
@@ -36,7 +36,7 @@ impl fmt::Debug for Model {
     }
 }
 
-/// It belongs to nobody yet.
+/// It belongs to no account yet.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

@@ -1,48 +1,48 @@
-//! `sessions`: one row a sign-in that has not ended.
+//! `sessions`: one row for each sign-in that has not ended.
 
 use std::fmt;
 
 use sea_orm::entity::prelude::*;
 
-/// A sign-in.
+/// A session.
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
 pub struct Model {
-    /// Random. It names the session to its owner and opens nothing.
+    /// A random id. It identifies the session to its owner and gives no access.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Whose it is.
+    /// Its owner.
     pub user_id: i64,
-    /// The SHA-256 digest of the token that opens it, in hexadecimal.
+    /// The SHA-256 digest of its token, in hexadecimal.
     #[sea_orm(unique)]
     pub token_digest: String,
     /// When its owner signed in. All times are in whole microseconds.
     pub created_at: DateTimeUtc,
     /// When its owner last gave the password.
     pub authenticated_at: DateTimeUtc,
-    /// When it was last used, give or take a minute.
+    /// When it was last used, accurate to a minute.
     pub last_seen_at: DateTimeUtc,
-    /// When it ends at the latest, however much it is used.
+    /// When it ends, even if it is used.
     pub expires_at: DateTimeUtc,
-    /// The address from which its owner signed in, where it is known.
+    /// The address of the client that signed in, if it is known.
     pub ip: Option<String>,
-    /// What the owner's browser or program said of itself then.
+    /// The `User-Agent` of the client that signed in.
     pub user_agent: Option<String>,
-    /// The methods by which its owner signed in, sorted, with commas between them. Null from before they were stored.
+    /// The methods of the sign-in, sorted and separated by commas. Null in rows from before methods were stored.
     pub methods: Option<String>,
 }
 
 impl Model {
-    /// The methods by which its owner signed in, sorted.
+    /// The methods of the sign-in, sorted.
     #[must_use]
     pub fn methods(&self) -> Vec<String> {
-        // Before methods were stored, a password was the only one.
+        // Before methods were stored, the password was the only one.
         let methods = self.methods.as_deref().unwrap_or("password");
         methods.split(',').map(str::to_owned).collect()
     }
 }
 
-/// Without the digest, so that a row in a log doesn't give it away.
+/// Leaves out the digest, so that a row in a log doesn't reveal it.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
@@ -62,7 +62,7 @@ impl fmt::Debug for Model {
 /// What sessions belong to.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
-    /// The account of who signed in.
+    /// The account of its owner.
     #[sea_orm(
         belongs_to = "super::user::Entity",
         from = "Column::UserId",

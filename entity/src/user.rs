@@ -1,4 +1,4 @@
-//! `users`: one row an account.
+//! `users`: one row for each account.
 
 use std::fmt;
 
@@ -8,33 +8,40 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
-    /// Given by the database, never used twice.
+    /// Assigned by the database, and never reused.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// The address in its canonical form.
+    /// The address in canonical form.
     #[sea_orm(unique)]
     pub email: String,
-    /// bcrypt, as text that begins with the format: `$2b$…` or `$bcrypt-sha256$…`.
+    /// bcrypt, as text that begins with its format: `$2b$…` or `$bcrypt-sha256$…`. Empty if the account has no password
+    /// yet.
     pub hashed_password: String,
-    /// The newest live session, null when there is none.
+    /// The id of the newest session. Null if there is none.
     pub session_id: Option<String>,
-    /// The digest of the reset token that is outstanding, null when there is none.
+    /// The digest of the pending reset token. Null if there is none.
     pub reset_token: Option<String>,
-    /// How long that token is good, null when there is none.
+    /// When that token expires. Null if there is none.
     pub reset_token_expires_at: Option<DateTimeUtc>,
-    /// When the owner showed that mail to the address arrives, null before.
+    /// When the owner proved that emails to the address arrive. Null before.
     pub email_verified_at: Option<DateTimeUtc>,
-    /// When the owner last signed in, null before the first time.
+    /// When the owner last signed in. Null before the first time.
     pub last_signed_in_at: Option<DateTimeUtc>,
-    /// What the owner wants to be called, null when nothing is said.
+    /// The name that the owner chose. Null if there is none.
     pub name: Option<String>,
-    /// When the account was made, in whole microseconds.
+    /// What the user may do: `user` or `admin`.
+    pub role: String,
+    /// When an administrator disabled the account. Null if it is not disabled.
+    pub disabled_at: Option<DateTimeUtc>,
+    /// Whether an administrator opened the account. Such an account is kept although it is never used.
+    pub is_provisioned: bool,
+    /// When the account was opened, in whole microseconds.
     pub created_at: DateTimeUtc,
     /// When the row was last changed, in whole microseconds.
     pub updated_at: DateTimeUtc,
 }
 
-/// Without the hash, the digest and the name, so that a row in a log gives none of them away.
+/// Leaves out the hash, the digest and the name, so that a row in a log doesn't reveal them.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
@@ -43,13 +50,16 @@ impl fmt::Debug for Model {
             .field("session_id", &self.session_id)
             .field("email_verified_at", &self.email_verified_at)
             .field("last_signed_in_at", &self.last_signed_in_at)
+            .field("role", &self.role)
+            .field("disabled_at", &self.disabled_at)
+            .field("is_provisioned", &self.is_provisioned)
             .field("created_at", &self.created_at)
             .field("updated_at", &self.updated_at)
             .finish_non_exhaustive()
     }
 }
 
-/// What hangs on a user says so itself.
+/// Related tables define their own relation to users.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {}
 

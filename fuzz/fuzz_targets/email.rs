@@ -1,4 +1,4 @@
-//! Whatever text is given: an address has one form, which is plain, and which it keeps.
+//! For any text: an address has one plain form, and keeps it when it is parsed again.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
     assert!(canonical.len() <= 254);
     assert!(canonical.bytes().all(|byte| byte.is_ascii_graphic()));
     assert!(!canonical.bytes().any(|byte| byte.is_ascii_uppercase()));
-    // One mailbox: nothing that a mail server could take for a second one, or for a name around it.
+    // One mailbox: nothing that a mail server could read as a second one, or as a display name.
     let (local_part, domain) = canonical.split_once('@').expect("it has two parts");
     assert!(
         !domain.contains('@') && !canonical.contains([',', ';', ':', '<', '>', '"', '(', '\\'])

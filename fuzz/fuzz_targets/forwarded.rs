@@ -1,4 +1,4 @@
-//! Whatever `X-Forwarded-For` says, whoever is not trusted cannot choose the address that counts.
+//! For any `X-Forwarded-For`: a client that is not trusted cannot choose the address that counts.
 //!
 //! An input is a text: the peer's address, a line with trusted proxies, and each line of the header.
 
@@ -6,7 +6,7 @@
 
 use std::{net::IpAddr, str};
 
-use bienvenue::{config::TrustedProxies, fuzzing::client_address};
+use bienvenue::fuzzing::{TrustedProxies, client_address};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(found, peer.to_canonical());
     }
     if !proxies.contains(found) {
-        // Somebody out there adds notes of their own before all others.
+        // An attacker puts forged entries before all others.
         let forged: [&[u8]; 3] = [b"203.0.113.99", b"10.0.0.1, 2001:db8::1", b"\xff"];
         let lines = [&forged[..], &lines].concat();
         assert_eq!(client_address(peer, &lines, &proxies), found);

@@ -1,4 +1,4 @@
-//! Whatever is started, given up and taken in whatever order, what comes out of the lanes is what the bcrypt crate says.
+//! For any order of starting, giving up and taking hashes: the lanes return the same as the bcrypt crate.
 
 #![no_main]
 
@@ -30,7 +30,7 @@ fuzz_target!(|script: (u8, Vec<Deed>)| {
                 salt,
                 password,
             } => {
-                // 4 and 5 are quick; what is none is to be refused.
+                // 4 to 6 are quick. Costs below 4 must be refused.
                 let cost = u32::from(cost % 7);
                 let started = lanes.start(cost, salt, &password);
                 assert_eq!(started.is_ok(), cost >= 4 && running.len() < lanes.width());

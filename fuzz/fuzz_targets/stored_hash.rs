@@ -1,4 +1,5 @@
-//! Stored hashes, of this service and of others: what is read is written again, and what the bcrypt crate reads is read.
+//! Stored hashes, of this service and of others: a parsed hash is formatted as it was, and every hash that the bcrypt
+//! crate parses is parsed.
 
 #![no_main]
 
@@ -8,7 +9,7 @@ use bcrypt::HashParts;
 use bienvenue::fuzzing::read_stored_hash;
 use libfuzzer_sys::fuzz_target;
 
-/// Over that the service does not verify.
+/// The service does not verify hashes above this cost.
 const HIGHEST_COST: u32 = 15;
 
 fuzz_target!(|text: &str| {
@@ -21,7 +22,7 @@ fuzz_target!(|text: &str| {
             Some(&(*cost, written.clone()))
         );
     }
-    // The crate would also read "+4" as a cost, and a cost that bcrypt does not have.
+    // The crate would also parse "+4" as a cost, and costs that bcrypt does not have.
     let is_ours = |cost: &str| {
         cost.parse()
             .is_ok_and(|cost| (4..=HIGHEST_COST).contains(&cost))

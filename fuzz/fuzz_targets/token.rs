@@ -1,4 +1,4 @@
-//! A token is read as what it is, and as nothing else; no other text is a token, however like one it is.
+//! A token is parsed as its own kind only. No other text is a token, however similar it is.
 
 #![no_main]
 
@@ -7,18 +7,20 @@ use bienvenue::auth::{Token, TokenKind};
 use libfuzzer_sys::{arbitrary, arbitrary::Arbitrary, fuzz_target};
 use sha2::{Digest as _, Sha256};
 
-const KINDS: [(TokenKind, &str); 4] = [
+const KINDS: [(TokenKind, &str); 6] = [
     (TokenKind::Session, "bienvenue_session_"),
     (TokenKind::PasswordReset, "bienvenue_reset_"),
     (TokenKind::EmailVerification, "bienvenue_verification_"),
     (TokenKind::Registration, "bienvenue_registration_"),
+    (TokenKind::EmailChangeUndo, "bienvenue_undo_"),
+    (TokenKind::Invitation, "bienvenue_invitation_"),
 ];
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    /// Any text, with and without a prefix before it.
+    /// Any text, parsed with and without a prefix before it.
     text: &'a str,
-    /// What a token is made of, and what is done to it.
+    /// The parts of a token, and how it is damaged.
     kind: u8,
     random: [u8; 32],
     damage: Damage,
@@ -35,7 +37,7 @@ enum Damage {
 
 fuzz_target!(|input: Input<'_>| {
     for (kind, prefix) in KINDS {
-        // Nobody guesses a checksum of 32 bits, and nobody knows one by heart.
+        // The fuzzer can't guess a checksum of 32 bits.
         assert!(Token::parse(kind, input.text).is_none());
         assert!(Token::parse(kind, &format!("{prefix}{}", input.text)).is_none());
     }

@@ -1,9 +1,9 @@
-//! Makes `src/filter.bin` of two lists of passwords, with one on each line: those that are used most, and others.
+//! Makes `src/filter.bin` from two lists of passwords, one password a line: the most used ones, and others.
 //!
-//! Of the first the filter has every password that is long enough to be taken, of the others the long ones alone, which are
-//! taken for hard to guess because they are long.
+//! The filter contains every allowed password of the first list. Of the second it contains only the long passwords,
+//! which would count as hard to guess because of their length.
 //!
-//! Both lists below are under the licence MIT and come from the passwords of `SecLists`: the million that is used most, and
+//! Both lists below have the MIT licence and come from the passwords of `SecLists`: the million most used ones, and
 //! four million of 10 characters and more.
 //!
 //! ```sh
@@ -20,10 +20,11 @@ use known_passwords::key;
 use unicode_normalization::UnicodeNormalization as _;
 use xorf::{BinaryFuse16, DmaSerializable as _};
 
-/// The fewest characters of a password that is used much, as bienvenue takes passwords by default.
+/// The shortest password of the most used ones, in characters: the shortest that bienvenue allows by default.
 const SHORTEST: usize = 8;
 
-/// The fewest characters of the others: NIST SP 800-63B-4 takes passwords of so many alone, without a second factor.
+/// The shortest password of the others, in characters: the shortest that NIST SP 800-63B-4 allows without a second
+/// factor.
 const SHORTEST_OF_OTHERS: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [most_used, others] = &lists[..] else {
         return Err("name two lists".into());
     };
-    // In order: the same lists make the same file.
+    // Sorted, so that the same lists make the same file.
     let mut keys = keys(most_used, SHORTEST)?;
     println!("{} of {most_used}", keys.len());
     keys.extend(self::keys(others, SHORTEST_OF_OTHERS)?);
@@ -47,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the filter has of the passwords of a list that have so many characters or more.
+/// The keys of the passwords in a list that have at least this number of characters.
 fn keys(list: &str, shortest: usize) -> Result<BTreeSet<u64>, Box<dyn Error>> {
     let text = fs::read(list).map_err(|err| format!("{list}: {err}"))?;
     let text = String::from_utf8_lossy(&text);

@@ -1,8 +1,8 @@
-//! What the filter finds, and what it does not.
+//! Passwords that the filter finds, and passwords that it does not find.
 
 use known_passwords::{is_known, key};
 
-/// A password that nobody has thought of, of 64 random bits.
+/// A password of 64 random bits, which nobody uses.
 fn random(number: u64) -> String {
     format!("{:016x}", key(&format!("number {number}")))
 }

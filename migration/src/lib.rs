@@ -1,8 +1,8 @@
-//! How the tables came to be, one change a file, oldest first.
+//! The migrations of the schema, one change in each file, oldest first.
 //!
-//! A migration is never changed once it is released, and only adds, so that an older binary that is still running goes
-//! on working while a newer one migrates. It spells out its own names and types and knows no entity: entities move on,
-//! history doesn't.
+//! A migration is never changed once it is released. It only adds, so that a running older binary keeps working while a
+//! newer one migrates. It spells out its own names and types and uses no entity, because entities change later and
+//! migrations must not.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -24,9 +24,18 @@ mod m20261126_000001_add_refusals;
 mod m20261126_000002_add_last_used_at;
 mod m20261126_000003_add_methods;
 mod m20261126_000004_add_name;
+mod m20261126_000005_add_client;
+mod m20261126_000006_add_role;
+mod m20261126_000007_add_disabled_at;
+mod m20261126_000008_add_is_provisioned;
+mod m20261126_000009_create_user_groups;
+mod m20261126_000010_create_audit_events;
+mod m20261126_000011_create_audit_checkpoints;
+mod m20261126_000012_add_refused_at;
+mod m20261126_000013_index_users;
 
-/// Where the migrations that are applied are written down. SeaORM's own name for it is that of other programs too, which
-/// may share the schema.
+/// The table of applied migrations. The default name of SeaORM is not used, because other programs in the same schema
+/// may use it.
 pub const TABLE: &str = "bienvenue_migrations";
 
 /// All migrations, in order.
@@ -57,6 +66,15 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000002_add_last_used_at::Migration),
             Box::new(m20261126_000003_add_methods::Migration),
             Box::new(m20261126_000004_add_name::Migration),
+            Box::new(m20261126_000005_add_client::Migration),
+            Box::new(m20261126_000006_add_role::Migration),
+            Box::new(m20261126_000007_add_disabled_at::Migration),
+            Box::new(m20261126_000008_add_is_provisioned::Migration),
+            Box::new(m20261126_000009_create_user_groups::Migration),
+            Box::new(m20261126_000010_create_audit_events::Migration),
+            Box::new(m20261126_000011_create_audit_checkpoints::Migration),
+            Box::new(m20261126_000012_add_refused_at::Migration),
+            Box::new(m20261126_000013_index_users::Migration),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! `users`, the table that all others will hang on.
+//! `users`, the table that all others refer to.
 
 use sea_orm_migration::{
     prelude::*,

@@ -1,4 +1,4 @@
-//! `users.email_verified_at`: since when an address is known to be its owner's.
+//! `users.email_verified_at`: when the owner proved that emails to the address arrive.
 
 use sea_orm_migration::{prelude::*, schema::timestamp_with_time_zone_null};
 

@@ -1,4 +1,4 @@
-//! `sessions`: one row a sign-in that has not ended.
+//! `sessions`: one row for each sign-in that has not ended.
 
 use sea_orm_migration::{
     prelude::*,
@@ -35,7 +35,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Whose sessions, newest first; and which have expired, by either limit.
+        // To find those of an account, newest first, and those that have expired, by either limit.
         for (name, columns) in [
             ("sessions_by_user", &["user_id", "created_at"][..]),
             ("sessions_by_expires_at", &["expires_at"]),

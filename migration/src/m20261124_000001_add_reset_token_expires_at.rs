@@ -1,4 +1,4 @@
-//! `users.reset_token_expires_at`: how long the reset token that is outstanding is good.
+//! `users.reset_token_expires_at`: when the pending reset token expires.
 
 use sea_orm_migration::{prelude::*, schema::timestamp_with_time_zone_null};
 

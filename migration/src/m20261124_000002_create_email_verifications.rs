@@ -1,4 +1,4 @@
-//! `email_verifications`: addresses whose owners have yet to show that mail arrives.
+//! `email_verifications`: addresses that wait for a proof that emails arrive.
 
 use sea_orm_migration::{
     prelude::*,
@@ -35,7 +35,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Whose they are, and which are waited for no more.
+        // To find those of an account, and those that have expired.
         for column in ["user_id", "token_expires_at"] {
             let index = Index::create()
                 .name(format!("email_verifications_by_{column}"))

@@ -1,4 +1,4 @@
-//! `outgoing_mails`: letters that are to be sent, and those that were sent lately.
+//! `outgoing_mails`: emails that are to be sent, and those that were sent lately.
 
 use sea_orm_migration::{
     prelude::*,
@@ -41,7 +41,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Which are due, which were finished long ago, and whose letters go when an account goes.
+        // To find those that are due, those that were finished long ago, and those of an account that is deleted.
         for (name, columns) in [
             ("outgoing_mails_by_due_at", &["finished_at", "due_at"][..]),
             ("outgoing_mails_by_user", &["user_id"]),

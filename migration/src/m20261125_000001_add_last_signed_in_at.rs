@@ -1,4 +1,4 @@
-//! `users.last_signed_in_at`: when the owner last signed in, null before the first time.
+//! `users.last_signed_in_at`: when the owner last signed in. Null before the first time.
 
 use sea_orm_migration::{prelude::*, schema::timestamp_with_time_zone_null};
 

@@ -1,4 +1,4 @@
-//! `known_clients`: from where, and with what, the owner of an account signed in lately.
+//! `known_clients`: the networks and programs from which the owner of an account signed in lately.
 
 use sea_orm_migration::{
     prelude::*,
@@ -36,7 +36,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Which are not known any more.
+        // To find those that have expired.
         let index = Index::create()
             .name("known_clients_by_last_signed_in_at")
             .table(TABLE)

@@ -1,4 +1,4 @@
-//! `registrations`: accounts that are waited for until a letter was answered.
+//! `registrations`: accounts that are opened once the link in an email is used.
 
 use sea_orm_migration::{
     prelude::*,
@@ -26,7 +26,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Which are waited for no more.
+        // To find those that have expired.
         let index = Index::create()
             .name("registrations_by_token_expires_at")
             .table(TABLE)

@@ -1,4 +1,4 @@
-//! `throttles`: how often something was tried lately, by whom or on whom.
+//! `throttles`: the counts of the rate limits.
 
 use sea_orm_migration::{
     prelude::*,
@@ -28,7 +28,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Which are an account's, and which are to be forgotten.
+        // To find those of an account, and those that have expired.
         for column in ["account", "forget_at"] {
             let index = Index::create()
                 .name(format!("throttles_by_{column}"))

@@ -1,4 +1,4 @@
-//! `sealing_keys`: which key the service uses this database with.
+//! `sealing_keys`: the key that the service uses this database with.
 
 use sea_orm_migration::{
     prelude::*,
@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Their keys were digests without a secret, of whatever was typed into a field for addresses.
+        // The keys of existing counts are digests without a secret, of whatever was typed into an address field.
         manager
             .exec_stmt(Query::delete().from_table("throttles").to_owned())
             .await

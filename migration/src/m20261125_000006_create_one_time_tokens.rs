@@ -1,4 +1,4 @@
-//! `one_time_tokens`: what a token in an email, or one that a program holds for some minutes, is good for, once.
+//! `one_time_tokens`: tokens that can be used once, in an email or held by a program for some minutes.
 
 use sea_orm_migration::{
     prelude::*,
@@ -38,7 +38,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        // Which are an account's, and which have expired.
+        // To find those of an account, and those that have expired.
         for column in ["user_id", "expires_at"] {
             let index = Index::create()
                 .name(format!("one_time_tokens_by_{column}"))

@@ -1,4 +1,4 @@
-//! An index of `users`: which were never verified, the oldest first.
+//! An index of `users`: those that were never verified, oldest first.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `outgoing_mails.refusals`: how often the server refused a letter for good.
+//! `outgoing_mails.refusals`: how many times the server refused an email permanently.
 
 use sea_orm_migration::{prelude::*, schema::integer};
 
@@ -13,7 +13,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let add = Table::alter()
             .table(TABLE)
-            // An older binary that is running adds rows without it.
+            // A running older binary adds rows without it.
             .add_column(integer(COLUMN).default(0))
             .to_owned();
         manager.alter_table(add).await

@@ -1,4 +1,4 @@
-//! `sessions.methods`: how its owner signed in, null for a session that an older binary opened.
+//! `sessions.methods`: the methods of the sign-in. Null for a session that an older binary opened.
 
 use sea_orm_migration::{prelude::*, schema::string_null};
 

@@ -1,4 +1,4 @@
-//! `users.name`: what its owner wants to be called, null when nothing is said.
+//! `users.name`: the name that the owner chose. Null if there is none.
 
 use sea_orm_migration::{prelude::*, schema::string_null};
 

@@ -1,4 +1,4 @@
-//! The body of a request: one JSON object, with the fields that the operation knows, each once.
+//! The body of a request: one JSON object with only known fields, each at most once.
 
 use std::fmt;
 
@@ -14,9 +14,12 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::problem::{FieldError, MALFORMED_REQUEST, Problem, UNSUPPORTED_MEDIA_TYPE};
+use super::problem::{
+    FieldError, Problem,
+    types::{MALFORMED_REQUEST, UNSUPPORTED_MEDIA_TYPE},
+};
 
-/// A body that was read as a `T`.
+/// A body that was parsed as a `T`.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
@@ -57,7 +60,7 @@ impl<'a, T: ParseFromJSON> ApiExtractor<'a> for Body<T> {
     }
 }
 
-/// Whether the body is said to be JSON, in UTF-8 as all JSON is.
+/// Whether the `Content-Type` header says JSON, in UTF-8 like all JSON.
 fn is_json(request: &Request) -> bool {
     let mut content_types = request.headers().get_all(header::CONTENT_TYPE).iter();
     let (Some(content_type), None) = (content_types.next(), content_types.next()) else {
@@ -77,7 +80,7 @@ fn is_json(request: &Request) -> bool {
         })
 }
 
-/// A JSON object, and which of its fields it had more than once: as many of them as are told of.
+/// A JSON object, and the names that it repeats: at most as many as the answer lists.
 struct Fields {
     values: Map<String, Value>,
     repeated: Vec<String>,
@@ -101,7 +104,7 @@ impl<'de> Deserialize<'de> for Fields {
                 };
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     let is_repeated = fields.values.insert(name.clone(), value).is_some();
-                    // The list is short, so looking into it costs the same for every name.
+                    // The list is short, so each search in it is cheap.
                     if is_repeated
                         && fields.repeated.len() < MOST_ERRORS
                         && !fields.repeated.contains(&name)
@@ -117,7 +120,7 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// Reads a body. What is wrong with it is said without a word of what was in it: it may be a password.
+/// Parses a body. The error messages quote no content of the body, because it may contain a password.
 fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Problem> {
     let fields: Fields = serde_json::from_slice(bytes).map_err(|err| {
         let detail = if err.is_data() {
@@ -144,12 +147,12 @@ fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, Problem> {
     .with_errors(errors))
 }
 
-/// How many wrong fields are told of, and how much of a name: an answer is not to be longer than what
-/// it answers.
+/// The maximum number of wrong fields in an answer, and the maximum length of a name there. The answer must not be
+/// longer than the request.
 const MOST_ERRORS: usize = 16;
 const LONGEST_NAME: usize = 64;
 
-/// Compares the fields with the documentation of `T`.
+/// Compares the fields with the schema of `T`.
 fn check<T: Type>(fields: &Fields) -> Vec<FieldError> {
     let mut registry = Registry::new();
     T::register(&mut registry);
@@ -169,7 +172,8 @@ fn check<T: Type>(fields: &Fields) -> Vec<FieldError> {
             return Some(wrong(name, "is not known here".to_owned()));
         };
         let property = resolve(&registry, property)?;
-        (!is_of(property, value)).then(|| wrong(name, format!("must be {}", wanted(property))))
+        (!is_of(&registry, property, value))
+            .then(|| wrong(name, format!("must be {}", wanted(property))))
     });
     let missing = schema.required.iter();
     let missing = missing
@@ -182,11 +186,11 @@ fn check<T: Type>(fields: &Fields) -> Vec<FieldError> {
         .collect()
 }
 
-/// What the documentation says of a field, in its own place or in the one that it refers to.
+/// Returns the schema of a field, directly or through a reference.
 fn resolve<'a>(registry: &'a Registry, field: &'a MetaSchemaRef) -> Option<&'a MetaSchema> {
     match field {
         MetaSchemaRef::Reference(name) => registry.schemas.get(name),
-        // A reference with something to add, as a default: the first of the two.
+        // A reference with an addition, for example a default: the reference comes first.
         MetaSchemaRef::Inline(schema) => match schema.all_of.first() {
             Some(referred) => resolve(registry, referred),
             None => Some(schema),
@@ -194,8 +198,9 @@ fn resolve<'a>(registry: &'a Registry, field: &'a MetaSchemaRef) -> Option<&'a M
     }
 }
 
-/// Whether a value has the JSON type that the documentation gives, and is one of those that it lists.
-fn is_of(schema: &MetaSchema, value: &Value) -> bool {
+/// Whether a value has the JSON type of the schema and is one of its enum values, if there are any. The same holds for
+/// each item of an array.
+fn is_of(registry: &Registry, schema: &MetaSchema, value: &Value) -> bool {
     let has_type = match value {
         Value::Null => schema.nullable,
         Value::Bool(_) => schema.ty == "boolean",
@@ -203,14 +208,22 @@ fn is_of(schema: &MetaSchema, value: &Value) -> bool {
             schema.ty == "number" || schema.ty == "integer" && !number.is_f64()
         }
         Value::String(_) => schema.ty == "string",
-        Value::Array(_) => schema.ty == "array",
+        Value::Array(items) => {
+            let of_items = schema.items.as_deref();
+            let of_items = of_items.and_then(|items| resolve(registry, items));
+            let is_item = |item| of_items.is_none_or(|schema| is_of(registry, schema, item));
+            schema.ty == "array" && items.iter().all(is_item)
+        }
         Value::Object(_) => schema.ty == "object",
     };
     has_type && (schema.enum_items.is_empty() || schema.enum_items.contains(value))
 }
 
-/// What a field is to be, in words.
+/// Describes the expected value of a field in words.
 fn wanted(schema: &MetaSchema) -> String {
+    if schema.ty == "array" {
+        return "an array, each item of the right type".to_owned();
+    }
     if schema.enum_items.is_empty() {
         return format!("a {}", schema.ty);
     }

@@ -1,4 +1,4 @@
-//! Addresses that are shown to be their owners'.
+//! The verification of email addresses.
 
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
@@ -7,31 +7,31 @@ use poem_openapi::{
 use zeroize::Zeroizing;
 
 use super::{
-    Tag,
     body::Body,
-    caller::{Caller, MaybeCaller},
-    client::Client,
-    problem::{
-        DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_TOKEN, NOT_SIGNED_IN, Operation, Problem,
-        ProblemType, Refused, WRONG_PASSWORD,
-    },
+    problem::{Refused, problems},
+    security::MaybeCaller,
+    tag::Tag,
 };
-use crate::auth::{
-    Auth, RefuseError, RequestVerificationError, UndoEmailChangeError, VerifyEmailError,
+use crate::{
+    auth::{
+        Auth, RefuseError, RequestVerificationError, Unavailable, UndoEmailChangeError,
+        VerifyEmailError,
+    },
+    http::{Caller, Client},
 };
 
 pub(super) struct EmailVerificationApi {
     auth: Auth,
 }
 
-/// The token that was mailed.
+/// A one-time token from an email, and the password if it is needed.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct Verification {
-    /// The token in the link of the newest letter.
+    /// The token from the link in the newest email.
     token: Password,
-    /// The password of the account: not necessary for who is signed in to it. For a registration that waits, the one that was
-    /// given with it.
+    /// The password of the account. Not needed if the request has a session of the account. For a pending registration:
+    /// the password that was given at the registration.
     #[oai(skip_serializing_if_is_none)]
     password: Option<Password>,
 }
@@ -45,11 +45,11 @@ impl Example for Verification {
     }
 }
 
-/// The token of what is refused.
+/// The one-time token of a request that the owner of the address refuses.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct Refusal {
-    /// The token in the link of the newest letter.
+    /// The token from the link in the newest email.
     token: Password,
 }
 
@@ -61,11 +61,11 @@ impl Example for Refusal {
     }
 }
 
-/// The token of a change that is taken back.
+/// The one-time token that reverts a change of the email address.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct Undo {
-    /// The token in the link of the email to the former address.
+    /// The token from the link in the email to the former address.
     token: Password,
 }
 
@@ -79,117 +79,61 @@ impl Example for Undo {
 
 #[derive(ApiResponse)]
 enum TakenBack {
-    /// The former address is the account's again, and every session has ended.
+    /// The account has its former address again, and every session has ended.
     #[oai(status = 204)]
     NoContent,
 }
 
 #[derive(ApiResponse)]
 enum Requested {
-    /// A letter is on its way, and the links of earlier ones are dead.
+    /// A new email will be sent. Links in earlier emails no longer work.
     #[oai(status = 202)]
     Accepted,
-    /// The address is verified already.
+    /// The address is already verified.
     #[oai(status = 204)]
     NoContent,
 }
 
 #[derive(ApiResponse)]
 enum Verified {
-    /// The address is the account's, and verified.
+    /// The address belongs to the account and is verified.
     #[oai(status = 204)]
     NoContent,
 }
 
 #[derive(ApiResponse)]
 enum Undone {
-    /// What somebody else began is undone.
+    /// What was started with this address without its owner's consent is undone.
     #[oai(status = 204)]
     NoContent,
 }
 
-struct Request;
-impl Operation for Request {
-    const PROBLEMS: &'static [&'static ProblemType] = &[];
-    const NEEDS_SESSION: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
+problems! {
+    UndoEmailChangeError:
+        InvalidToken => INVALID_TOKEN,
+        AlreadyExists => EMAIL_TAKEN;
+        Unavailable(Unavailable)
 }
 
-struct Verify;
-impl Operation for Verify {
-    const PROBLEMS: &'static [&'static ProblemType] = &[
-        &INVALID_TOKEN,
-        &NOT_SIGNED_IN,
-        &WRONG_PASSWORD,
-        &EMAIL_TAKEN,
-        &DATABASE_UNAVAILABLE,
-    ];
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
+problems! {
+    RequestVerificationError:
+        NotSignedIn => NOT_SIGNED_IN;
+        Unavailable(Unavailable)
 }
 
-struct Refuse;
-impl Operation for Refuse {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&INVALID_TOKEN, &DATABASE_UNAVAILABLE];
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
+problems! {
+    VerifyEmailError:
+        InvalidToken => INVALID_TOKEN,
+        NotSignedIn => NOT_SIGNED_IN,
+        WrongPassword => WRONG_PASSWORD,
+        AlreadyExists => EMAIL_TAKEN;
+        Unavailable(Unavailable)
 }
 
-struct UndoChange;
-impl Operation for UndoChange {
-    const PROBLEMS: &'static [&'static ProblemType] =
-        &[&INVALID_TOKEN, &EMAIL_TAKEN, &DATABASE_UNAVAILABLE];
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-impl From<UndoEmailChangeError> for Problem {
-    fn from(err: UndoEmailChangeError) -> Self {
-        match err {
-            UndoEmailChangeError::InvalidToken => Self::invalid_token(),
-            UndoEmailChangeError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
-            UndoEmailChangeError::Throttle(err) => err.into(),
-            UndoEmailChangeError::Db(err) => err.into(),
-        }
-    }
-}
-
-impl From<RequestVerificationError> for Problem {
-    fn from(err: RequestVerificationError) -> Self {
-        match err {
-            RequestVerificationError::NotSignedIn => Self::not_signed_in(),
-            RequestVerificationError::Throttle(err) => err.into(),
-            RequestVerificationError::Db(err) => err.into(),
-        }
-    }
-}
-
-impl From<VerifyEmailError> for Problem {
-    fn from(err: VerifyEmailError) -> Self {
-        match err {
-            VerifyEmailError::InvalidToken => Self::invalid_token(),
-            VerifyEmailError::NotSignedIn => Self::not_signed_in(),
-            VerifyEmailError::WrongPassword => Self::wrong_password(),
-            VerifyEmailError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
-            VerifyEmailError::Hashing(err) => err.into(),
-            VerifyEmailError::Throttle(err) => err.into(),
-            VerifyEmailError::Db(err) => err.into(),
-        }
-    }
-}
-
-impl From<RefuseError> for Problem {
-    fn from(err: RefuseError) -> Self {
-        match err {
-            RefuseError::InvalidToken => Self::invalid_token(),
-            RefuseError::Throttle(err) => err.into(),
-            RefuseError::Db(err) => err.into(),
-        }
-    }
+problems! {
+    RefuseError:
+        InvalidToken => INVALID_TOKEN;
+        Unavailable(Unavailable)
 }
 
 impl EmailVerificationApi {
@@ -202,18 +146,18 @@ impl EmailVerificationApi {
 impl EmailVerificationApi {
     /// Mail the link again
     ///
-    /// Mails a new link by which the caller's address is verified.
+    /// Sends a new email with a link that verifies the caller's address.
     #[oai(
         path = "/email-verification",
         method = "post",
         operation_id = "request_email_verification",
-        tag = "Tag::Letters"
+        tag = "Tag::Email"
     )]
     async fn request_email_verification(
         &self,
         caller: Caller,
         client: Client,
-    ) -> Result<Requested, Refused<Request>> {
+    ) -> Result<Requested, Refused<RequestVerificationError>> {
         let is_posted = self
             .auth
             .request_verification(&caller.current, &client.0)
@@ -227,21 +171,22 @@ impl EmailVerificationApi {
 
     /// Verify an address
     ///
-    /// Shows that the letter arrived, and so verifies the address of an account, gives an account the address that it was to
-    /// have, or opens the account that somebody registered, whichever the letter was about. Besides its token it takes a session
-    /// of the account, or its password: whoever only reads the mail can't confirm what somebody else began.
+    /// Confirms an email address with the token from an email. Depending on the email, this verifies the address of an
+    /// account, replaces the address of an account, or creates a registered account. The request also needs a session
+    /// of the account or its password. So access to the mailbox alone is not enough to confirm what another person
+    /// started.
     #[oai(
         path = "/email-verification",
         method = "put",
         operation_id = "verify_email",
-        tag = "Tag::Letters"
+        tag = "Tag::Email"
     )]
     async fn verify_email(
         &self,
         caller: MaybeCaller,
         client: Client,
         verification: Body<Verification>,
-    ) -> Result<Verified, Refused<Verify>> {
+    ) -> Result<Verified, Refused<VerifyEmailError>> {
         let token = Zeroizing::new(verification.0.token.0);
         let password = verification.0.password.map(|text| Zeroizing::new(text.0));
         let current = caller.0.as_ref().map(|caller| &caller.current);
@@ -254,20 +199,20 @@ impl EmailVerificationApi {
 
     /// Take a change of the address back
     ///
-    /// Gives the account the address back that it had before: for the reader of the email that told the former address of the
-    /// change, for 7 days. The former address is verified then, every session ends, and waiting changes and tokens are dead. The
-    /// password stays: choose a new one with a reset.
+    /// Restores the former address of an account, with the token from the email that notified that address of the
+    /// change. The token is valid for 7 days. Afterwards the former address is verified, every session has ended, and
+    /// pending changes and tokens are invalid. The password stays the same: choose a new one with a password reset.
     #[oai(
         path = "/email-verification/undo",
         method = "post",
         operation_id = "undo_email_change",
-        tag = "Tag::Letters"
+        tag = "Tag::Email"
     )]
     async fn undo_email_change(
         &self,
         client: Client,
         undo: Body<Undo>,
-    ) -> Result<TakenBack, Refused<UndoChange>> {
+    ) -> Result<TakenBack, Refused<UndoEmailChangeError>> {
         let token = Zeroizing::new(undo.0.token.0);
         self.auth.undo_email_change(&token, &client.0).await?;
         Ok(TakenBack::NoContent)
@@ -275,20 +220,20 @@ impl EmailVerificationApi {
 
     /// This was not me
     ///
-    /// Ends what somebody else began with the address to which the token was mailed: closes the account that was opened with it,
-    /// unless it was verified before; drops the registration that waits; or takes back the change of an account's address
-    /// to it, and leaves that account as it is.
+    /// Undoes what another person started with the email address that received the token. It closes an account that was
+    /// created with this address, unless it was verified before. Or it deletes a pending registration. Or it cancels a
+    /// pending change of an account's address to this one, and leaves that account as it is.
     #[oai(
         path = "/email-verification/refusal",
         method = "post",
         operation_id = "refuse_email_verification",
-        tag = "Tag::Letters"
+        tag = "Tag::Email"
     )]
     async fn refuse_email_verification(
         &self,
         client: Client,
         refusal: Body<Refusal>,
-    ) -> Result<Undone, Refused<Refuse>> {
+    ) -> Result<Undone, Refused<RefuseError>> {
         let token = Zeroizing::new(refusal.0.token.0);
         self.auth.refuse_verification(&token, &client.0).await?;
         Ok(Undone::NoContent)

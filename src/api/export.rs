@@ -1,136 +1,149 @@
-//! Everything that is kept about somebody.
+//! The export of all data about a user.
 
-use chrono::DateTime;
-use entity::{email_verification, known_client, one_time_token, outgoing_mail, session, user};
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json};
 use uuid::Uuid;
 
 use super::{
-    Tag,
-    caller::Caller,
-    problem::{Operation, ProblemType, Refused, SIGN_IN_AGAIN},
+    audit::OwnAuditEvent,
+    problem::Refused,
+    tag::Tag,
     values::{OrNull, Time},
 };
-use crate::auth::{Auth, Export};
+use crate::{
+    auth::{self, Auth, Export, FreshSessionError},
+    http::Caller,
+};
 
 pub(super) struct ExportApi {
     auth: Auth,
 }
 
-/// Everything that the service keeps about somebody, but for hashes.
+/// All data that the service stores about a user, except hashes.
 #[derive(Object)]
 struct AccountExport {
-    /// When this was put together.
+    /// When this export was created.
     exported_at: Time,
     /// The account.
     user: ExportedUser,
-    /// Its sessions, the newest first. Those that are over are deleted within two minutes.
+    /// The sessions, newest first. Expired sessions are deleted within two minutes.
     sessions: Vec<ExportedSession>,
-    /// The networks that its owner used within 30 days, the last used first.
+    /// The networks that the user used in the last 30 days, the most recent first.
     known_clients: Vec<ExportedClient>,
-    /// Addresses whose owner has yet to answer a letter, the newest first.
+    /// Addresses that are waiting for confirmation, newest first.
     email_verifications: Vec<ExportedVerification>,
-    /// What a link in an email can still do, once, the newest first.
+    /// Outstanding one-time tokens for links in emails, newest first.
     one_time_tokens: Vec<ExportedToken>,
-    /// Letters to the address, or about the account, the newest first. They are kept for two days.
+    /// Emails to the address or about the account, newest first. They are kept for two days.
     mails: Vec<ExportedMail>,
+    /// The security events of the account, newest first: the last 10,000.
+    audit_events: Vec<OwnAuditEvent>,
 }
 
-/// An account, with all that is kept of it.
+/// All stored data of an account.
 #[derive(Object)]
 struct ExportedUser {
-    /// Never changes, and is never given to another account.
+    /// The id of the account. It never changes and is never given to another account.
     id: i64,
-    /// The address, in the form in which it is kept.
+    /// The email address, in its normalized form.
     email: String,
-    /// What its owner wants to be called.
+    /// The display name, chosen by the user.
     name: OrNull<String>,
-    /// When its owner showed that mail to this address arrives.
+    /// What the user may do.
+    role: String,
+    /// The groups that the user is in, sorted.
+    groups: Vec<String>,
+    /// When an administrator disabled the account.
+    disabled_at: OrNull<Time>,
+    /// Whether an administrator created the account.
+    is_provisioned: bool,
+    /// When the user proved that emails to this address arrive.
     email_verified_at: OrNull<Time>,
-    /// The newest session.
+    /// The id of the newest session.
     session_id: OrNull<String>,
-    /// How long the link is good that resets the password, where there is one.
+    /// When the link for a password reset expires, if there is one.
     reset_token_expires_at: OrNull<Time>,
-    /// When its owner last signed in.
+    /// When the user last signed in.
     last_signed_in_at: OrNull<Time>,
-    /// When the account was opened.
+    /// When the account was created.
     created_at: Time,
-    /// When anything of this was last changed.
+    /// When any of this was last changed.
     updated_at: Time,
 }
 
-/// A sign-in, with all that is kept of it.
+/// All stored data of a session.
 #[derive(Object)]
 struct ExportedSession {
-    /// Names the session.
+    /// The id of the session.
     id: Uuid,
-    /// When its owner signed in.
+    /// When the user signed in.
     created_at: Time,
-    /// When its owner last gave the password.
+    /// When the user last entered the password.
     authenticated_at: Time,
-    /// When it was last used, give or take a minute.
+    /// When the session was last used, to within a minute.
     last_seen_at: Time,
-    /// When it ends, however much it is used.
+    /// When the session ends, even if it is in use.
     expires_at: Time,
-    /// The address from which its owner signed in, where it is known.
+    /// The IP address of the sign-in, if it is known.
     ip: OrNull<String>,
-    /// What the browser or program said of itself then.
+    /// The `User-Agent` header of the sign-in.
     user_agent: OrNull<String>,
-    /// The methods by which its owner signed in, sorted.
+    /// The authentication methods of the sign-in, sorted.
     methods: Vec<String>,
 }
 
-/// A network that its owner used.
+/// A network that the user used.
 #[derive(Object)]
 struct ExportedClient {
-    /// The address, of IPv6 the first 64 bits of it; empty where it is not known.
+    /// The IPv4 address, or the first 64 bits of the IPv6 address. Empty if it is not known.
     network: String,
-    /// Empty, but for what older versions kept: what the browser or program said of itself.
+    /// Empty, except in data of older versions: the `User-Agent` header.
     user_agent: String,
-    /// When the owner last signed in from there.
+    /// When the user last signed in from this network.
     last_signed_in_at: OrNull<Time>,
-    /// When the owner last used a session from there, give or take an hour.
+    /// When the user last used a session from this network, to within an hour.
     last_used_at: OrNull<Time>,
 }
 
-/// An address that waits for its letter to be answered.
+/// An address that is waiting for confirmation.
 #[derive(Object)]
 struct ExportedVerification {
-    /// The address of the account, or the one that it is to have.
+    /// The current address of the account, or the one that is to replace it.
     email: String,
-    /// When it was asked for.
+    /// When the verification was requested.
     created_at: Time,
-    /// How long the link in the letter is good, once that was sent.
+    /// When the link in the email expires. `null` until the email was sent.
     token_expires_at: OrNull<Time>,
 }
 
-/// What a link in an email can still do.
+/// A one-time token for a link in an email.
 #[derive(Object)]
 struct ExportedToken {
-    /// What it does: `undo-email-change` gives the account its former address back.
+    /// What the token is for: `undo-email-change` restores the former address of the account.
     purpose: String,
-    /// What it does it with: the former address.
+    /// The data of the action: the former address.
     data: String,
-    /// When it was made necessary.
+    /// When the token was requested.
     created_at: Time,
-    /// How long the link is good.
+    /// When the link expires.
     expires_at: OrNull<Time>,
 }
 
-/// A letter.
+/// An email.
 #[derive(Object)]
 struct ExportedMail {
-    /// What it is about.
+    /// The kind of the email.
     kind: String,
-    /// To which address.
+    /// The address that it is sent to.
     recipient: String,
-    /// In which language.
+    /// The language of the email.
     language: String,
-    /// The address of the client that it tells of.
+    /// The IP address of the client that the email mentions.
     ip: OrNull<String>,
-    /// When it became necessary.
+    /// The browser that the email is about, by its family: `Firefox on Linux`.
+    client: OrNull<String>,
+    /// When the email was requested.
     created_at: Time,
-    /// When it was sent, or given up.
+    /// When the email was sent or given up.
     finished_at: OrNull<Time>,
 }
 
@@ -144,30 +157,29 @@ impl From<Export> for AccountExport {
             email_verifications: all(export.email_verifications),
             one_time_tokens: all(export.one_time_tokens),
             mails: all(export.mails),
+            audit_events: all(export.audit_events),
         }
     }
 }
 
-/// Rows as they are shown.
+/// Converts rows to their form in the response.
 fn all<R, E: From<R>>(rows: Vec<R>) -> Vec<E> {
     rows.into_iter().map(Into::into).collect()
 }
 
-impl From<known_client::Model> for ExportedClient {
-    fn from(client: known_client::Model) -> Self {
+impl From<auth::ExportedClient> for ExportedClient {
+    fn from(client: auth::ExportedClient) -> Self {
         Self {
             network: client.network,
             user_agent: client.user_agent,
-            last_signed_in_at: Some(client.last_signed_in_at)
-                .filter(|time| *time > DateTime::UNIX_EPOCH)
-                .into(),
+            last_signed_in_at: client.last_signed_in_at.into(),
             last_used_at: client.last_used_at.into(),
         }
     }
 }
 
-impl From<email_verification::Model> for ExportedVerification {
-    fn from(verification: email_verification::Model) -> Self {
+impl From<auth::ExportedVerification> for ExportedVerification {
+    fn from(verification: auth::ExportedVerification) -> Self {
         Self {
             email: verification.email,
             created_at: verification.created_at.into(),
@@ -176,8 +188,8 @@ impl From<email_verification::Model> for ExportedVerification {
     }
 }
 
-impl From<one_time_token::Model> for ExportedToken {
-    fn from(token: one_time_token::Model) -> Self {
+impl From<auth::ExportedToken> for ExportedToken {
+    fn from(token: auth::ExportedToken) -> Self {
         Self {
             purpose: token.purpose,
             data: token.data,
@@ -187,25 +199,30 @@ impl From<one_time_token::Model> for ExportedToken {
     }
 }
 
-impl From<outgoing_mail::Model> for ExportedMail {
-    fn from(mail: outgoing_mail::Model) -> Self {
+impl From<auth::ExportedMail> for ExportedMail {
+    fn from(mail: auth::ExportedMail) -> Self {
         Self {
             kind: mail.kind,
             recipient: mail.recipient,
             language: mail.language,
             ip: mail.ip.into(),
+            client: mail.client.into(),
             created_at: mail.created_at.into(),
             finished_at: mail.finished_at.into(),
         }
     }
 }
 
-impl From<user::Model> for ExportedUser {
-    fn from(user: user::Model) -> Self {
+impl From<auth::ExportedUser> for ExportedUser {
+    fn from(user: auth::ExportedUser) -> Self {
         Self {
             id: user.id,
             email: user.email,
             name: user.name.into(),
+            role: user.role,
+            groups: user.groups,
+            disabled_at: user.disabled_at.into(),
+            is_provisioned: user.is_provisioned,
             email_verified_at: user.email_verified_at.into(),
             session_id: user.session_id.into(),
             reset_token_expires_at: user.reset_token_expires_at.into(),
@@ -216,11 +233,11 @@ impl From<user::Model> for ExportedUser {
     }
 }
 
-impl From<session::Model> for ExportedSession {
-    fn from(session: session::Model) -> Self {
+impl From<auth::ExportedSession> for ExportedSession {
+    fn from(session: auth::ExportedSession) -> Self {
         Self {
             id: session.id,
-            methods: session.methods(),
+            methods: session.methods,
             created_at: session.created_at.into(),
             authenticated_at: session.authenticated_at.into(),
             last_seen_at: session.last_seen_at.into(),
@@ -233,15 +250,9 @@ impl From<session::Model> for ExportedSession {
 
 #[derive(ApiResponse)]
 enum Exported {
-    /// Everything, as JSON.
+    /// All data, as JSON.
     #[oai(status = 200)]
     Ok(Json<AccountExport>),
-}
-
-struct Take;
-impl Operation for Take {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&SIGN_IN_AGAIN];
-    const NEEDS_SESSION: bool = true;
 }
 
 impl ExportApi {
@@ -254,15 +265,15 @@ impl ExportApi {
 impl ExportApi {
     /// Take my data
     ///
-    /// Everything that the service keeps about the caller, but for hashes of passwords and tokens. It needs the password to have
-    /// been given in the last 10 minutes.
+    /// Returns all data that the service stores about the caller, except hashes of passwords and tokens. The password
+    /// must have been entered in the last 10 minutes.
     #[oai(
         path = "/users/me/export",
         method = "get",
         operation_id = "export_account",
         tag = "Tag::Accounts"
     )]
-    async fn export_account(&self, caller: Caller) -> Result<Exported, Refused<Take>> {
+    async fn export_account(&self, caller: Caller) -> Result<Exported, Refused<FreshSessionError>> {
         let export = self.auth.export(&caller.current).await?;
         Ok(Exported::Ok(Json(export.into())))
     }

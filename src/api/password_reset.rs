@@ -1,4 +1,4 @@
-//! Passwords that are forgotten.
+//! The reset of forgotten passwords.
 
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
@@ -7,25 +7,27 @@ use poem_openapi::{
 use zeroize::Zeroizing;
 
 use super::{
-    Tag,
     body::Body,
-    client::Client,
-    problem::{
-        DATABASE_UNAVAILABLE, INVALID_EMAIL, INVALID_PASSWORD, INVALID_TOKEN, Operation, Problem,
-        ProblemType, Refused, WEAK_PASSWORD,
-    },
+    problem::{Refused, problems},
+    tag::Tag,
 };
-use crate::auth::{Auth, RequestResetError, ResetPasswordError};
+use crate::{
+    auth::{
+        Auth, EmailError, PasswordError, RequestResetError, ResetPasswordError, Unavailable,
+        WeakPassword,
+    },
+    http::Client,
+};
 
 pub(super) struct PasswordResetApi {
     auth: Auth,
 }
 
-/// Whose password is forgotten.
+/// The account whose password is forgotten.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct ResetRequest {
-    /// The address of the account.
+    /// The email address of the account.
     email: String,
 }
 
@@ -37,13 +39,13 @@ impl Example for ResetRequest {
     }
 }
 
-/// A new password, and the token that allows it.
+/// A new password, and the token that permits the change.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct PasswordReset {
-    /// The token in the link of the newest letter.
+    /// The token from the link in the newest email.
     token: Password,
-    /// The password as it is to be, for which the rules of registration hold.
+    /// The new password. The rules are those of registration.
     new_password: Password,
 }
 
@@ -58,60 +60,30 @@ impl Example for PasswordReset {
 
 #[derive(ApiResponse)]
 enum Requested {
-    /// Understood. If the address has an account, a letter is on its way; whether it has is not said.
+    /// Accepted. If an account has this address, an email will be sent. The response does not say whether it has.
     #[oai(status = 202)]
     Accepted,
 }
 
 #[derive(ApiResponse)]
 enum Reset {
-    /// The password is set, and every session has ended. Sign in with it.
+    /// The password is changed, and every session has ended. Sign in with the new password.
     #[oai(status = 204)]
     NoContent,
 }
 
-struct Request;
-impl Operation for Request {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&INVALID_EMAIL, &DATABASE_UNAVAILABLE];
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
+problems! {
+    RequestResetError: ;
+        InvalidEmail(EmailError) in "email",
+        Unavailable(Unavailable)
 }
 
-struct Set;
-impl Operation for Set {
-    const PROBLEMS: &'static [&'static ProblemType] = &[
-        &INVALID_TOKEN,
-        &WEAK_PASSWORD,
-        &INVALID_PASSWORD,
-        &DATABASE_UNAVAILABLE,
-    ];
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-impl From<RequestResetError> for Problem {
-    fn from(err: RequestResetError) -> Self {
-        match err {
-            RequestResetError::InvalidEmail(err) => err.into(),
-            RequestResetError::Throttle(err) => err.into(),
-            RequestResetError::Db(err) => err.into(),
-        }
-    }
-}
-
-impl From<ResetPasswordError> for Problem {
-    fn from(err: ResetPasswordError) -> Self {
-        match err {
-            ResetPasswordError::InvalidToken => Self::invalid_token(),
-            ResetPasswordError::InvalidPassword(err) => Self::invalid_password("new_password", err),
-            ResetPasswordError::WeakPassword(err) => Self::weak_password("new_password", &err),
-            ResetPasswordError::Hashing(err) => err.into(),
-            ResetPasswordError::Throttle(err) => err.into(),
-            ResetPasswordError::Db(err) => err.into(),
-        }
-    }
+problems! {
+    ResetPasswordError:
+        InvalidToken => INVALID_TOKEN;
+        InvalidPassword(PasswordError) in "new_password",
+        WeakPassword(WeakPassword) in "new_password",
+        Unavailable(Unavailable)
 }
 
 impl PasswordResetApi {
@@ -124,19 +96,19 @@ impl PasswordResetApi {
 impl PasswordResetApi {
     /// Forgotten password
     ///
-    /// Mails a link by which a new password can be chosen, if the address has an account. The answer, and the time that it
-    /// takes, is the same if it has none.
+    /// Sends an email with a link to choose a new password, if an account has this address. If not, the response and
+    /// its duration are the same.
     #[oai(
         path = "/password-reset",
         method = "post",
         operation_id = "request_password_reset",
-        tag = "Tag::Letters"
+        tag = "Tag::Email"
     )]
     async fn request_password_reset(
         &self,
         client: Client,
         request: Body<ResetRequest>,
-    ) -> Result<Requested, Refused<Request>> {
+    ) -> Result<Requested, Refused<RequestResetError>> {
         self.auth
             .request_password_reset(&request.0.email, &client.0)
             .await?;
@@ -145,19 +117,20 @@ impl PasswordResetApi {
 
     /// Choose a new password
     ///
-    /// Sets the password of the account to which the token was mailed. The token works once, for half an hour, and only until a
-    /// newer one is mailed; after a password that is refused it works still. Every session ends, and nobody is signed in.
+    /// Sets the password of the account that the token belongs to. The token works once, for half an hour, and only
+    /// until a newer one is sent. It stays valid if the new password is refused. Every session ends, and no new session
+    /// is opened.
     #[oai(
         path = "/password-reset",
         method = "put",
         operation_id = "reset_password",
-        tag = "Tag::Letters"
+        tag = "Tag::Email"
     )]
     async fn reset_password(
         &self,
         client: Client,
         reset: Body<PasswordReset>,
-    ) -> Result<Reset, Refused<Set>> {
+    ) -> Result<Reset, Refused<ResetPasswordError>> {
         let token = Zeroizing::new(reset.0.token.0);
         let new_password = Zeroizing::new(reset.0.new_password.0);
         self.auth

@@ -2,13 +2,18 @@
 
 #![expect(clippy::unused_async, reason = "poem-openapi awaits every operation")]
 
+use std::convert::Infallible;
+
 use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
 
 use super::{
-    Tag,
-    problem::{ALL, DATABASE_UNAVAILABLE, NOT_FOUND, Operation, Problem, ProblemType, Refused},
+    problem::{Problem, Refusal, Refused, problems, types},
+    tag::Tag,
 };
-use crate::auth::Auth;
+use crate::auth::{Auth, DbError};
+
+/// The links to the documentation of the API. Source: RFC 8631, 4.
+const LINKS: &str = r#"</docs>; rel="service-doc", </openapi.json>; rel="service-desc""#;
 
 pub(super) struct ServiceApi {
     auth: Auth,
@@ -23,60 +28,83 @@ struct Welcome {
 
 #[derive(ApiResponse)]
 enum Welcomed {
-    /// The service answers.
+    /// The service answers requests.
     #[oai(status = 200)]
-    Ok(Json<Welcome>),
+    Ok(
+        Json<Welcome>,
+        /// Links to the documentation of the API: Swagger UI and the OpenAPI document.
+        #[oai(header = "Link")]
+        String,
+    ),
 }
 
-/// What the service says of its health.
+/// The health of the service.
 #[derive(Object)]
 struct Health {
-    /// Always `ok`: anything else is a problem.
+    /// Always `ok`. Anything else is answered as a problem.
     status: String,
 }
 
 #[derive(ApiResponse)]
 enum Healthy {
-    /// All is well.
+    /// The service is healthy.
     #[oai(status = 200)]
     Ok(Json<Health>),
 }
 
-/// A kind of problem, explained.
+/// The explanation of a problem type.
 #[derive(Object)]
 struct ProblemDescription {
-    /// What the `type` of such a problem is.
+    /// The `type` of such a problem.
     r#type: String,
-    /// The kind in a few words.
+    /// A short summary.
     title: String,
-    /// The HTTP status of such an answer.
+    /// The HTTP status of such a problem.
     status: u16,
-    /// What it means.
+    /// What the problem means.
     explanation: String,
-    /// What to do about it.
+    /// How to solve the problem.
     remedy: String,
 }
 
 #[derive(ApiResponse)]
 enum Explained {
-    /// What the problem means and what to do about it.
+    /// What the problem means and how to solve it.
     #[oai(status = 200)]
     Ok(Json<ProblemDescription>),
 }
 
-struct Greet;
-impl Operation for Greet {
-    const PROBLEMS: &'static [&'static ProblemType] = &[];
+/// No problem type has this name.
+#[derive(Debug, thiserror::Error)]
+enum ExplainError {
+    #[error("There is no such problem type.")]
+    NoSuchType,
 }
 
-struct CheckReadiness;
-impl Operation for CheckReadiness {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&DATABASE_UNAVAILABLE];
+problems! { ExplainError: NoSuchType => NOT_FOUND; }
+
+/// The reason why the service is not ready.
+#[derive(Debug, thiserror::Error)]
+enum ReadinessError {
+    #[error("the database is not migrated yet")]
+    NotMigrated,
+    #[error(transparent)]
+    Db(#[from] DbError),
 }
 
-struct Explain;
-impl Operation for Explain {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&NOT_FOUND];
+impl From<ReadinessError> for Problem {
+    fn from(err: ReadinessError) -> Self {
+        match err {
+            ReadinessError::NotMigrated => Self::unavailable("The database is not migrated yet."),
+            ReadinessError::Db(err) => err.into(),
+        }
+    }
+}
+
+impl Refusal for ReadinessError {
+    fn problems() -> Vec<&'static types::ProblemType> {
+        DbError::problems()
+    }
 }
 
 impl ServiceApi {
@@ -89,52 +117,52 @@ impl ServiceApi {
 impl ServiceApi {
     /// Greet
     ///
-    /// Shows that this is the service, and that it answers.
+    /// Shows that the service runs and answers requests.
     #[oai(
         path = "/",
         method = "get",
         operation_id = "greet",
         tag = "Tag::Service"
     )]
-    async fn greet(&self) -> Result<Welcomed, Refused<Greet>> {
+    async fn greet(&self) -> Result<Welcomed, Refused<Infallible>> {
         let message = "Bienvenue".to_owned();
-        Ok(Welcomed::Ok(Json(Welcome { message })))
+        Ok(Welcomed::Ok(Json(Welcome { message }), LINKS.to_owned()))
     }
 
     /// Is it alive?
     ///
-    /// Answers while the process runs, whatever its database does: restart the process when it doesn't.
+    /// Answers 200 while the process runs, whatever the state of the database. If it does not answer, restart the
+    /// process.
     #[oai(
         path = "/health/live",
         method = "get",
         operation_id = "check_liveness",
         tag = "Tag::Service"
     )]
-    async fn check_liveness(&self) -> Result<Healthy, Refused<Greet>> {
+    async fn check_liveness(&self) -> Result<Healthy, Refused<Infallible>> {
         Ok(healthy())
     }
 
     /// Is it ready?
     ///
-    /// Answers 200 when the database answers and has every migration that this version knows: send no
-    /// requests while it doesn't. Takes 3 seconds at most.
+    /// Answers 200 when the database responds and has every migration of this version. Send no requests to the service
+    /// until then. It takes at most 3 seconds.
     #[oai(
         path = "/health/ready",
         method = "get",
         operation_id = "check_readiness",
         tag = "Tag::Service"
     )]
-    async fn check_readiness(&self) -> Result<Healthy, Refused<CheckReadiness>> {
-        if self.auth.is_ready().await? {
+    async fn check_readiness(&self) -> Result<Healthy, Refused<ReadinessError>> {
+        if self.auth.is_ready().await.map_err(ReadinessError::Db)? {
             return Ok(healthy());
         }
-        Err(Problem::unavailable("The database is not migrated yet."))?
+        Err(ReadinessError::NotMigrated)?
     }
 
     /// Explain a problem
     ///
-    /// What a `type` of problem means, and what to do about it. A problem's `type` is the path of this
-    /// operation.
+    /// Explains a problem type and how to solve it. The `type` of a problem is the path of this operation.
     #[oai(
         path = "/problems/:name",
         method = "get",
@@ -145,10 +173,9 @@ impl ServiceApi {
         &self,
         /// The name of the problem type, such as `email-taken`.
         name: Path<String>,
-    ) -> Result<Explained, Refused<Explain>> {
-        let Some(problem) = ALL.iter().find(|problem| problem.name == *name) else {
-            return Err(Problem::new(&NOT_FOUND, "There is no such problem type."))?;
-        };
+    ) -> Result<Explained, Refused<ExplainError>> {
+        let problem = types::ALL.iter().find(|problem| problem.name == *name);
+        let problem = problem.ok_or(ExplainError::NoSuchType)?;
         Ok(Explained::Ok(Json(ProblemDescription {
             r#type: problem.uri(),
             title: problem.title.to_owned(),

@@ -12,40 +12,38 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    Tag,
+    account::User,
     body::Body,
-    caller::{Caller, FormerSession},
-    client::Client,
-    cookie::SessionCookie,
-    problem::{
-        DATABASE_UNAVAILABLE, INVALID_CREDENTIALS, NOT_FOUND, Operation, Problem, ProblemType,
-        Refused, SIGN_IN_AGAIN,
-    },
-    users::User,
+    problem::{Refused, problems},
+    tag::Tag,
     values::{OrNull, Time},
 };
-use crate::auth::{self, Auth, EndSessionError, SignInError, Token};
+use crate::{
+    auth::{
+        self, Auth, DbError, EndSessionError, FreshSessionError, SignInError, Token, Unavailable,
+    },
+    http::{Caller, Client, FormerSession},
+};
 
 pub(super) struct SessionsApi {
     auth: Auth,
-    cookie: SessionCookie,
 }
 
-/// Who signs in.
+/// The credentials of an account.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct Credentials {
-    /// The address of the account, in whatever case.
+    /// The email address of the account, in upper or lower case.
     email: String,
     /// The password of the account.
     password: Password,
-    /// Where the token goes.
+    /// How the client receives the session token.
     #[oai(default)]
     delivery: Delivery,
 }
 
 impl Example for Credentials {
-    /// Those of the account that registration gives as its example.
+    /// The account in the example of registration.
     fn example() -> Self {
         Self {
             email: "ada@example.com".to_owned(),
@@ -55,8 +53,8 @@ impl Example for Credentials {
     }
 }
 
-/// Where the token of a new session goes: `cookie`, for browsers, into a cookie that no script can read, and nowhere else;
-/// `token`, for apps and programs, into the answer.
+/// How the client receives the token of a new session. `cookie`, for browsers: in a cookie that scripts can't read, and
+/// nowhere else. `token`, for apps and programs: in the response.
 #[derive(Enum, Clone, Copy, Default, PartialEq, Eq)]
 #[oai(rename_all = "lowercase")]
 enum Delivery {
@@ -65,33 +63,33 @@ enum Delivery {
     Token,
 }
 
-/// A sign-in that has not ended.
+/// A session that has not ended.
 #[derive(Object)]
 pub(super) struct Session {
-    /// Names the session. It is not secret: it opens nothing.
+    /// The id of the session. It is not secret and grants no access.
     id: Uuid,
-    /// When its owner signed in.
+    /// When the user signed in.
     created_at: Time,
-    /// When it was last used. For the session of this request, that is now. For others, give or take a minute.
+    /// When the session was last used. For the session of this request: now. For others: to within a minute.
     last_seen_at: Time,
-    /// When it ends if it is not used again.
+    /// When the session ends if it is not used again.
     expires_at: Time,
-    /// The address from which its owner signed in, where it is known.
+    /// The IP address of the sign-in, if it is known.
     ip: OrNull<String>,
-    /// What the browser or program said of itself then: at most 512 characters.
+    /// The `User-Agent` header of the sign-in: at most 512 characters.
     user_agent: OrNull<String>,
-    /// The methods by which its owner signed in, sorted: `password`. More may come.
+    /// The authentication methods of the sign-in, sorted: `password`. Later versions may add others.
     methods: Vec<String>,
-    /// Whether it is the session of this very request.
+    /// Whether this is the session of the current request.
     current: bool,
-    /// What opens the session, as `Authorization: Bearer`. It is shown once: to whoever asked for it at the sign-in, and at
-    /// a password change to who came with such a header.
+    /// The session token, for `Authorization: Bearer`. It is returned only once: after a sign-in that requests it, and
+    /// after a password change with such a header.
     #[oai(skip_serializing_if_is_none)]
     token: Option<String>,
 }
 
 impl Session {
-    /// A session as it is shown to who came by the session `current`.
+    /// Converts a session for a caller with the session `current`.
     fn shown(session: auth::Session, current: Uuid) -> Self {
         Self {
             id: session.id,
@@ -106,13 +104,13 @@ impl Session {
         }
     }
 
-    /// The session of this very request.
+    /// Converts the session of the current request.
     pub(super) fn current(session: auth::Session) -> Self {
         let id = session.id;
         Self::shown(session, id)
     }
 
-    /// The same with its token.
+    /// Adds the token to the session.
     pub(super) fn with_token(self, token: &Token) -> Self {
         Self {
             token: Some(token.as_str().to_owned()),
@@ -123,11 +121,11 @@ impl Session {
 
 #[derive(ApiResponse)]
 enum SignedIn {
-    /// Signed in.
+    /// The session is open.
     #[oai(status = 201)]
     Created(
         Json<Session>,
-        /// The cookie with the token, unless the token was asked for.
+        /// The cookie with the token, unless the request asked for the token itself.
         #[oai(header = "Set-Cookie")]
         Option<String>,
     ),
@@ -136,7 +134,7 @@ enum SignedIn {
 /// The sessions of the caller.
 #[derive(Object)]
 struct Sessions {
-    /// The newest first.
+    /// The sessions, newest first.
     sessions: Vec<Session>,
 }
 
@@ -147,99 +145,55 @@ enum Listed {
     Ok(Json<Sessions>),
 }
 
-/// By which session, and to which account, the caller is signed in.
+/// The session and the account of the caller.
 #[derive(Object)]
 struct CurrentSession {
     /// The session of this request.
     session: Session,
-    /// Whose it is.
+    /// The account of the caller.
     user: User,
 }
 
 #[derive(ApiResponse)]
 enum Checked {
-    /// Signed in.
+    /// The caller is signed in.
     #[oai(status = 200)]
     Ok(Json<CurrentSession>),
 }
 
 #[derive(ApiResponse)]
 enum Ended {
-    /// Ended. No request is accepted with its token any more.
+    /// The session has ended. Its token is no longer accepted.
     #[oai(status = 204)]
     NoContent(
-        /// Clears the cookie, where it held the token of what has ended.
+        /// Deletes the cookie, if it held the token of the session that ended.
         #[oai(header = "Set-Cookie")]
         Option<String>,
     ),
 }
 
-struct SignIn;
-impl Operation for SignIn {
-    const PROBLEMS: &'static [&'static ProblemType] =
-        &[&INVALID_CREDENTIALS, &DATABASE_UNAVAILABLE];
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
+problems! {
+    SignInError:
+        InvalidCredentials => INVALID_CREDENTIALS;
+        Unavailable(Unavailable)
 }
 
-/// An operation that shows sessions to who is signed in.
-struct Look;
-impl Operation for Look {
-    const PROBLEMS: &'static [&'static ProblemType] = &[];
-    const NEEDS_SESSION: bool = true;
+problems! {
+    EndSessionError:
+        NoSuchSession => NOT_FOUND "None of your sessions has this id.";
+        Db(DbError)
 }
 
-/// An operation that ends the session of who is signed in.
-struct End;
-impl Operation for End {
-    const PROBLEMS: &'static [&'static ProblemType] = &[];
-    const NEEDS_SESSION: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-struct EndAll;
-impl Operation for EndAll {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&SIGN_IN_AGAIN];
-    const NEEDS_SESSION: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-struct EndOne;
-impl Operation for EndOne {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&NOT_FOUND];
-    const NEEDS_SESSION: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-impl From<SignInError> for Problem {
-    fn from(err: SignInError) -> Self {
-        match err {
-            SignInError::InvalidCredentials => Self::new(
-                &INVALID_CREDENTIALS,
-                "There is no account with this email address and this password.",
-            ),
-            SignInError::Hashing(err) => err.into(),
-            SignInError::Throttle(err) => err.into(),
-            SignInError::Db(err) => err.into(),
-        }
-    }
-}
-
-impl From<EndSessionError> for Problem {
-    fn from(err: EndSessionError) -> Self {
-        match err {
-            EndSessionError::NoSuchSession => {
-                Self::new(&NOT_FOUND, "None of your sessions has this id.")
-            }
-            EndSessionError::Db(err) => err.into(),
-        }
-    }
+problems! {
+    FreshSessionError:
+        NotSignedIn => NOT_SIGNED_IN,
+        SignInAgain => SIGN_IN_AGAIN;
+        Db(DbError)
 }
 
 impl SessionsApi {
-    pub(super) fn new(auth: Auth, cookie: SessionCookie) -> Self {
-        Self { auth, cookie }
+    pub(super) fn new(auth: Auth) -> Self {
+        Self { auth }
     }
 }
 
@@ -247,9 +201,9 @@ impl SessionsApi {
 impl SessionsApi {
     /// Sign in
     ///
-    /// Opens a session for the owner of these credentials: always a new one, with a new token. A browser gets it in a
-    /// cookie and need do nothing else; the session whose cookie it sends along ends. An app asks for it with `"delivery": "token"`, and sends it with each request as
-    /// `Authorization: Bearer`.
+    /// Opens a new session, with a new token. For a browser, the response sets a cookie; the page needs no code for it.
+    /// If the request came with a cookie, the session of that cookie ends. An app asks for the token with `"delivery":
+    /// "token"` and sends it with each request as `Authorization: Bearer`.
     #[oai(
         path = "/sessions",
         method = "post",
@@ -261,38 +215,37 @@ impl SessionsApi {
         client: Client,
         former: FormerSession,
         credentials: Body<Credentials>,
-    ) -> Result<SignedIn, Refused<SignIn>> {
+    ) -> Result<SignedIn, Refused<SignInError>> {
         let Credentials {
             email,
             password,
             delivery,
         } = credentials.0;
         let password = Zeroizing::new(password.0);
-        let signed_in = self
-            .auth
-            .sign_in(&email, &password, client.0.clone())
-            .await?;
-        if let (Delivery::Cookie, Some(former)) = (delivery, former.0) {
-            self.auth.end_former_session(&former, &client.0).await;
+        let signed_in = self.auth.sign_in(&email, &password, &client.0).await?;
+        if let (Delivery::Cookie, Some(former)) = (delivery, &former.token) {
+            self.auth.end_former_session(former, &client.0).await;
         }
         let (session, token) = (signed_in.current.session, signed_in.token);
         let session = Session::current(session);
         Ok(match delivery {
-            Delivery::Cookie => SignedIn::Created(Json(session), Some(self.cookie.holding(&token))),
+            Delivery::Cookie => {
+                SignedIn::Created(Json(session), Some(former.cookie.holding(&token)))
+            }
             Delivery::Token => SignedIn::Created(Json(session.with_token(&token)), None),
         })
     }
 
     /// Where am I signed in?
     ///
-    /// The sessions of the caller that have not ended, the newest first.
+    /// Returns the sessions of the caller that have not ended, newest first.
     #[oai(
         path = "/sessions",
         method = "get",
         operation_id = "list_sessions",
         tag = "Tag::Sessions"
     )]
-    async fn list_sessions(&self, caller: Caller) -> Result<Listed, Refused<Look>> {
+    async fn list_sessions(&self, caller: Caller) -> Result<Listed, Refused<DbError>> {
         let sessions = self.auth.sessions(&caller.current).await?.into_iter();
         let sessions = sessions.map(|session| Session::shown(session, caller.current.session.id));
         Ok(Listed::Ok(Json(Sessions {
@@ -302,31 +255,34 @@ impl SessionsApi {
 
     /// Sign out everywhere
     ///
-    /// Ends all sessions of the caller, this one included. It needs the password to have been given in the last 10 minutes.
+    /// Ends all sessions of the caller, including this one. The password must have been entered in the last 10 minutes.
     #[oai(
         path = "/sessions",
         method = "delete",
         operation_id = "sign_out_everywhere",
         tag = "Tag::Sessions"
     )]
-    async fn sign_out_everywhere(&self, caller: Caller) -> Result<Ended, Refused<EndAll>> {
+    async fn sign_out_everywhere(
+        &self,
+        caller: Caller,
+    ) -> Result<Ended, Refused<FreshSessionError>> {
         self.auth.end_all_sessions(&caller.current).await?;
         Ok(Ended::NoContent(caller.cookie_cleared()))
     }
 
     /// Am I signed in?
     ///
-    /// The session and the account of the caller.
+    /// Returns the session and the account of the caller.
     #[oai(
         path = "/sessions/current",
         method = "get",
         operation_id = "get_current_session",
         tag = "Tag::Sessions"
     )]
-    async fn get_current_session(&self, caller: Caller) -> Result<Checked, Refused<Look>> {
+    async fn get_current_session(&self, caller: Caller) -> Result<Checked, Refused<DbError>> {
         Ok(Checked::Ok(Json(CurrentSession {
+            user: caller.current.account().into(),
             session: Session::current(caller.current.session),
-            user: caller.current.user.into(),
         })))
     }
 
@@ -339,14 +295,14 @@ impl SessionsApi {
         operation_id = "sign_out",
         tag = "Tag::Sessions"
     )]
-    async fn sign_out(&self, caller: Caller) -> Result<Ended, Refused<End>> {
+    async fn sign_out(&self, caller: Caller) -> Result<Ended, Refused<DbError>> {
         self.auth.sign_out(&caller.current).await?;
         Ok(Ended::NoContent(caller.cookie_cleared()))
     }
 
     /// End a session
     ///
-    /// Ends one of the caller's sessions, on whatever device it is.
+    /// Ends one of the caller's sessions, on any device.
     #[oai(
         path = "/sessions/:id",
         method = "delete",
@@ -356,9 +312,9 @@ impl SessionsApi {
     async fn end_session(
         &self,
         caller: Caller,
-        /// The `id` of the session, as the list of sessions has it.
+        /// The `id` of the session, from the list of sessions.
         id: Path<Uuid>,
-    ) -> Result<Ended, Refused<EndOne>> {
+    ) -> Result<Ended, Refused<EndSessionError>> {
         self.auth.end_session(&caller.current, *id).await?;
         let is_own = *id == caller.current.session.id;
         Ok(Ended::NoContent(

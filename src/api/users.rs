@@ -2,7 +2,8 @@
 
 #![expect(clippy::unused_async, reason = "poem-openapi awaits every operation")]
 
-use entity::user;
+use std::convert::Infallible;
+
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     payload::Json,
@@ -11,41 +12,40 @@ use poem_openapi::{
 use zeroize::Zeroizing;
 
 use super::{
-    Tag,
+    account::User,
     body::Body,
-    caller::Caller,
-    client::Client,
-    problem::{
-        DATABASE_UNAVAILABLE, EMAIL_TAKEN, INVALID_EMAIL, INVALID_NAME, INVALID_PASSWORD,
-        Operation, Problem, ProblemType, REGISTRATION_CLOSED, Refused, SIGN_IN_AGAIN,
-        WEAK_PASSWORD, WRONG_PASSWORD,
-    },
+    problem::{Problem, Refusal, Refused, problems, types},
     sessions::Session,
-    values::{OrNull, Time},
+    tag::Tag,
+    values::{OrNull, absent_or_null},
 };
-use crate::auth::{
-    self, Auth, ChangeEmailError, ChangePasswordError, EmailError, FreshSessionError,
-    RegisterError, SetNameError,
+use crate::{
+    auth::{
+        self, Auth, ChangeEmailError, ChangePasswordError, CloseAccountError, DbError, EmailError,
+        GroupError, NameError, PasswordError, RegisterError, Unavailable, UpdateProfileError,
+        WeakPassword,
+    },
+    http::{Caller, Client},
 };
 
 pub(super) struct UsersApi {
     auth: Auth,
 }
 
-/// Whom to open an account for.
+/// The email address and the password of a new account.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct Registration {
-    /// The address, which becomes the name of the account. Kept in lower case, an international domain
-    /// in its ASCII form.
+    /// The email address, which identifies the account. It is stored in lower case, and an international domain in its
+    /// ASCII form.
     email: String,
-    /// A password that is hard to guess: a few words that don't belong together are one. Any characters
-    /// but NUL, at most 1024 bytes.
+    /// A password that is hard to guess, for example a few unrelated words. It can contain any character except NUL. At
+    /// most 1024 bytes.
     password: Password,
 }
 
 impl Example for Registration {
-    /// One that works when it is tried out.
+    /// An example that works in Swagger UI.
     fn example() -> Self {
         Self {
             email: "ada@example.com".to_owned(),
@@ -54,40 +54,13 @@ impl Example for Registration {
     }
 }
 
-/// An account.
-#[derive(Object)]
-pub(super) struct User {
-    /// Never changes, and is never given to another account.
-    id: i64,
-    /// The address, in the form in which it is kept.
-    email: String,
-    /// Whether the owner has shown that mail to this address arrives.
-    email_verified: bool,
-    /// What the owner wants to be called.
-    name: OrNull<String>,
-    /// When the account was opened.
-    created_at: Time,
-}
-
-impl From<user::Model> for User {
-    fn from(user: user::Model) -> Self {
-        Self {
-            id: user.id,
-            email: user.email,
-            email_verified: user.email_verified_at.is_some(),
-            name: user.name.into(),
-            created_at: user.created_at.into(),
-        }
-    }
-}
-
 #[derive(ApiResponse)]
 enum Registered {
-    /// The account is open.
+    /// The account is created.
     #[oai(status = 201)]
     Created(Json<User>),
-    /// Where the service keeps to itself who has an account: a letter is on its way. The account opens when its link is used,
-    /// with this password; if the address has an account already, the letter says so to its owner.
+    /// Accepted. The service is configured not to reveal which addresses have an account, so it sends an email. The
+    /// link in it creates the account with this password. If the address already has an account, the email says so.
     #[oai(status = 202)]
     Accepted,
 }
@@ -99,13 +72,13 @@ enum Shown {
     Ok(Json<User>),
 }
 
-/// What to change of the profile. A field that is left out stays as it is.
+/// The changes of the profile. Omitted fields stay as they are.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct ProfileChange {
-    /// What the owner wants to be called: 1 to 100 characters without control characters. Spaces around them are removed.
+    /// The display name: 1 to 100 characters, without control characters. Spaces before and after it are removed.
     /// `null` removes the name.
-    // `MaybeUndefined` tells null from a field that is left out; `OrNull` documents that it can be null.
+    // `MaybeUndefined` distinguishes null from an omitted field. `OrNull` documents that the value can be null.
     name: MaybeUndefined<OrNull<String>>,
 }
 
@@ -119,23 +92,23 @@ impl Example for ProfileChange {
 
 #[derive(ApiResponse)]
 enum ProfileChanged {
-    /// The account as it is now.
+    /// The account after the change.
     #[oai(status = 200)]
     Ok(Json<User>),
 }
 
-/// Which password to change, and to what.
+/// The current password and the new one.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct PasswordChange {
-    /// The password as it is.
+    /// The current password.
     current_password: Password,
-    /// The password as it is to be, for which the rules of registration hold.
+    /// The new password. The rules are those of registration.
     new_password: Password,
 }
 
 impl Example for PasswordChange {
-    /// One that works when it is tried out.
+    /// An example that works in Swagger UI.
     fn example() -> Self {
         Self {
             current_password: Password("correct horse battery".to_owned()),
@@ -146,10 +119,10 @@ impl Example for PasswordChange {
 
 #[derive(ApiResponse)]
 enum PasswordChanged {
-    /// Changed, for a caller that sent the token: the session, with its new token.
+    /// The password is changed, for a caller that sent the token: the session with its new token.
     #[oai(status = 200)]
     Ok(Json<Session>),
-    /// Changed, for a caller that sent the cookie.
+    /// The password is changed, for a caller that sent the cookie.
     #[oai(status = 204)]
     NoContent(
         /// The cookie with the new token.
@@ -160,16 +133,16 @@ enum PasswordChanged {
 
 #[derive(ApiResponse)]
 enum Deleted {
-    /// The account is closed, and everything that hung on it is gone.
+    /// The account is closed, and all its data is deleted.
     #[oai(status = 204)]
     NoContent(
-        /// Clears the cookie, where there was one.
+        /// Deletes the cookie, if the request had one.
         #[oai(header = "Set-Cookie")]
         Option<String>,
     ),
 }
 
-/// Which address the account is to have.
+/// The new email address of the account.
 #[derive(Object)]
 #[oai(deny_unknown_fields, example)]
 struct EmailChange {
@@ -180,7 +153,7 @@ struct EmailChange {
 }
 
 impl Example for EmailChange {
-    /// One that works when it is tried out.
+    /// An example that works in Swagger UI.
     fn example() -> Self {
         Self {
             email: "ada.lovelace@example.com".to_owned(),
@@ -191,143 +164,75 @@ impl Example for EmailChange {
 
 #[derive(ApiResponse)]
 enum EmailChangeRequested {
-    /// Understood. Letters are on their way to the new address, with the link that confirms it, and to the old one.
+    /// Accepted. Emails will be sent to the new address, with a link to confirm it, and to the old one.
     #[oai(status = 202)]
     Accepted,
 }
 
-struct Register;
-impl Operation for Register {
-    const PROBLEMS: &'static [&'static ProblemType] = &[
-        &REGISTRATION_CLOSED,
-        &EMAIL_TAKEN,
-        &INVALID_EMAIL,
-        &WEAK_PASSWORD,
-        &INVALID_PASSWORD,
-        &DATABASE_UNAVAILABLE,
-    ];
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-/// An operation that shows the account of who is signed in.
-struct Show;
-impl Operation for Show {
-    const PROBLEMS: &'static [&'static ProblemType] = &[];
-    const NEEDS_SESSION: bool = true;
-}
-
-struct ChangeProfile;
-impl Operation for ChangeProfile {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&INVALID_NAME];
-    const NEEDS_SESSION: bool = true;
-    const TAKES_BODY: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-struct ChangePassword;
-impl Operation for ChangePassword {
-    const PROBLEMS: &'static [&'static ProblemType] =
-        &[&WRONG_PASSWORD, &WEAK_PASSWORD, &INVALID_PASSWORD];
-    const NEEDS_SESSION: bool = true;
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-struct ChangeEmail;
-impl Operation for ChangeEmail {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&WRONG_PASSWORD, &INVALID_EMAIL];
-    const NEEDS_SESSION: bool = true;
-    const TAKES_BODY: bool = true;
-    const IS_THROTTLED: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-struct Delete;
-impl Operation for Delete {
-    const PROBLEMS: &'static [&'static ProblemType] = &[&SIGN_IN_AGAIN];
-    const NEEDS_SESSION: bool = true;
-    const CHANGES_SOMETHING: bool = true;
-}
-
-impl From<EmailError> for Problem {
-    fn from(err: EmailError) -> Self {
-        // Every operation that takes an address calls the field so.
-        Self::new(&INVALID_EMAIL, err.to_string()).in_field("email")
-    }
-}
-
-impl From<RegisterError> for Problem {
-    fn from(err: RegisterError) -> Self {
-        match err {
-            RegisterError::Closed => Self::new(
-                &REGISTRATION_CLOSED,
-                "Accounts are opened by whoever runs this service.",
-            ),
-            RegisterError::InvalidEmail(err) => err.into(),
-            RegisterError::InvalidPassword(err) => Self::invalid_password("password", err),
-            RegisterError::WeakPassword(err) => Self::weak_password("password", &err),
-            RegisterError::AlreadyExists(_) => Self::new(&EMAIL_TAKEN, err.to_string()),
-            RegisterError::Hashing(err) => err.into(),
-            RegisterError::Throttle(err) => err.into(),
-            RegisterError::Db(err) => err.into(),
-        }
-    }
-}
-
-impl From<SetNameError> for Problem {
-    fn from(err: SetNameError) -> Self {
-        match err {
-            SetNameError::NotSignedIn => Self::not_signed_in(),
-            SetNameError::InvalidName(err) => {
-                Self::new(&INVALID_NAME, err.to_string()).in_field("name")
+/// The errors of invalid addresses, names and passwords. Their sentence is shown to the person who typed the value.
+macro_rules! invalid_values {
+    ($($error:ident => $problem:ident;)*) => {$(
+        impl From<$error> for Problem {
+            fn from(err: $error) -> Self {
+                Self::new(&types::$problem, err.to_string())
             }
-            SetNameError::Db(err) => err.into(),
         }
-    }
-}
 
-impl From<ChangePasswordError> for Problem {
-    fn from(err: ChangePasswordError) -> Self {
-        match err {
-            ChangePasswordError::NotSignedIn => Self::not_signed_in(),
-            ChangePasswordError::WrongPassword => Self::wrong_password(),
-            ChangePasswordError::InvalidPassword(err) => {
-                Self::invalid_password("new_password", err)
+        impl Refusal for $error {
+            fn problems() -> Vec<&'static types::ProblemType> {
+                vec![&types::$problem]
             }
-            ChangePasswordError::WeakPassword(err) => Self::weak_password("new_password", &err),
-            ChangePasswordError::Hashing(err) => err.into(),
-            ChangePasswordError::Throttle(err) => err.into(),
-            ChangePasswordError::Db(err) => err.into(),
         }
-    }
+    )*};
 }
 
-impl From<ChangeEmailError> for Problem {
-    fn from(err: ChangeEmailError) -> Self {
-        match err {
-            ChangeEmailError::InvalidEmail(err) => err.into(),
-            ChangeEmailError::WrongPassword => Self::wrong_password(),
-            ChangeEmailError::Hashing(err) => err.into(),
-            ChangeEmailError::Throttle(err) => err.into(),
-            ChangeEmailError::Db(err) => err.into(),
-        }
-    }
+invalid_values! {
+    EmailError => INVALID_EMAIL;
+    GroupError => INVALID_GROUP;
+    NameError => INVALID_NAME;
+    PasswordError => INVALID_PASSWORD;
+    WeakPassword => WEAK_PASSWORD;
 }
 
-impl From<FreshSessionError> for Problem {
-    fn from(err: FreshSessionError) -> Self {
-        match err {
-            FreshSessionError::NotSignedIn => Self::not_signed_in(),
-            FreshSessionError::SignInAgain => Self::new(
-                &SIGN_IN_AGAIN,
-                "Sign in again first: this needs the password to have been given in the last 10 minutes.",
-            ),
-            FreshSessionError::Db(err) => err.into(),
-        }
-    }
+problems! {
+    RegisterError:
+        Closed => REGISTRATION_CLOSED,
+        AlreadyExists => EMAIL_TAKEN;
+        InvalidEmail(EmailError) in "email",
+        InvalidPassword(PasswordError) in "password",
+        WeakPassword(WeakPassword) in "password",
+        Unavailable(Unavailable)
+}
+
+problems! {
+    UpdateProfileError:
+        NotSignedIn => NOT_SIGNED_IN;
+        InvalidName(NameError) in "name",
+        Db(DbError)
+}
+
+problems! {
+    CloseAccountError:
+        NotSignedIn => NOT_SIGNED_IN,
+        SignInAgain => SIGN_IN_AGAIN,
+        LastAdministrator => LAST_ADMIN;
+        Db(DbError)
+}
+
+problems! {
+    ChangePasswordError:
+        NotSignedIn => NOT_SIGNED_IN,
+        WrongPassword => WRONG_PASSWORD;
+        InvalidPassword(PasswordError) in "new_password",
+        WeakPassword(WeakPassword) in "new_password",
+        Unavailable(Unavailable)
+}
+
+problems! {
+    ChangeEmailError:
+        WrongPassword => WRONG_PASSWORD;
+        InvalidEmail(EmailError) in "email",
+        Unavailable(Unavailable)
 }
 
 impl UsersApi {
@@ -340,8 +245,8 @@ impl UsersApi {
 impl UsersApi {
     /// Register
     ///
-    /// Opens an account. An address can have one: in whatever case it is typed, it is the same address. A letter is mailed to
-    /// it, in the language of the request, by whose link its owner verifies it.
+    /// Creates an account. Each email address can have one account; upper and lower case make no difference. An email
+    /// with a link to verify the address is sent, in the language of the request.
     #[oai(
         path = "/users",
         method = "post",
@@ -352,12 +257,12 @@ impl UsersApi {
         &self,
         client: Client,
         registration: Body<Registration>,
-    ) -> Result<Registered, Refused<Register>> {
+    ) -> Result<Registered, Refused<RegisterError>> {
         let Registration { email, password } = registration.0;
         let password = Zeroizing::new(password.0);
         Ok(
             match self.auth.register(&email, &password, &client.0).await? {
-                auth::Registered::Opened(user) => Registered::Created(Json(user.into())),
+                auth::Registered::Opened(account) => Registered::Created(Json(account.into())),
                 auth::Registered::Waits => Registered::Accepted,
             },
         )
@@ -365,20 +270,20 @@ impl UsersApi {
 
     /// Who am I?
     ///
-    /// The account of the caller.
+    /// Returns the account of the caller.
     #[oai(
         path = "/users/me",
         method = "get",
         operation_id = "get_account",
         tag = "Tag::Accounts"
     )]
-    async fn get_account(&self, caller: Caller) -> Result<Shown, Refused<Show>> {
-        Ok(Shown::Ok(Json(caller.current.user.into())))
+    async fn get_account(&self, caller: Caller) -> Result<Shown, Refused<Infallible>> {
+        Ok(Shown::Ok(Json(caller.current.account().into())))
     }
 
     /// Change my profile
     ///
-    /// Changes the fields that are given, and answers with the account. An empty object changes nothing.
+    /// Changes the given fields and returns the account. An empty object changes nothing.
     #[oai(
         path = "/users/me",
         method = "patch",
@@ -389,21 +294,19 @@ impl UsersApi {
         &self,
         caller: Caller,
         change: Body<ProfileChange>,
-    ) -> Result<ProfileChanged, Refused<ChangeProfile>> {
-        let name = match change.0.name {
-            MaybeUndefined::Undefined => {
-                return Ok(ProfileChanged::Ok(Json(caller.current.user.into())));
-            }
-            MaybeUndefined::Null => None,
-            MaybeUndefined::Value(name) => name.into_option(),
+    ) -> Result<ProfileChanged, Refused<UpdateProfileError>> {
+        let name = absent_or_null(change.0.name);
+        let change = auth::ProfileChange {
+            name: name.as_ref().map(Option::as_deref),
         };
-        let user = self.auth.set_name(&caller.current, name.as_deref()).await?;
-        Ok(ProfileChanged::Ok(Json(user.into())))
+        let account = self.auth.update_profile(&caller.current, change).await?;
+        Ok(ProfileChanged::Ok(Json(account.into())))
     }
 
     /// Change my password
     ///
-    /// Every other session of the caller ends. This one goes on with a new token: what opened it before opens nothing.
+    /// Ends every other session of the caller. This session continues with a new token, and its old token becomes
+    /// invalid.
     #[oai(
         path = "/users/me/password",
         method = "put",
@@ -415,7 +318,7 @@ impl UsersApi {
         caller: Caller,
         client: Client,
         change: Body<PasswordChange>,
-    ) -> Result<PasswordChanged, Refused<ChangePassword>> {
+    ) -> Result<PasswordChanged, Refused<ChangePasswordError>> {
         let current_password = Zeroizing::new(change.0.current_password.0);
         let new_password = Zeroizing::new(change.0.new_password.0);
         let signed_in = self
@@ -432,9 +335,10 @@ impl UsersApi {
 
     /// Change my email address
     ///
-    /// Nothing changes until the link is used that is mailed to the new address. The old address is told. A newer request
-    /// replaces an older one, and one for the address that the account has takes the older one back. If the new address has
-    /// another account, the answer is the same, and its owner is told instead.
+    /// The address changes when the link in the email to the new address is used. Until then nothing changes. The old
+    /// address is notified. A newer request replaces an older one; a request for the current address cancels it. If the
+    /// new address belongs to another account, the response is the same, and an email notifies the owner of that
+    /// account instead.
     #[oai(
         path = "/users/me/email",
         method = "put",
@@ -446,7 +350,7 @@ impl UsersApi {
         caller: Caller,
         client: Client,
         change: Body<EmailChange>,
-    ) -> Result<EmailChangeRequested, Refused<ChangeEmail>> {
+    ) -> Result<EmailChangeRequested, Refused<ChangeEmailError>> {
         let EmailChange { email, password } = change.0;
         let password = Zeroizing::new(password.0);
         self.auth
@@ -457,15 +361,15 @@ impl UsersApi {
 
     /// Close my account
     ///
-    /// For good, with all that hangs on it. It needs the password to have been given in the last 10 minutes: at the sign-in,
-    /// or at a password change.
+    /// Closes the account for good and deletes all its data. The password must have been entered in the last 10
+    /// minutes, at sign-in or at a password change. The last administrator can't close the account.
     #[oai(
         path = "/users/me",
         method = "delete",
         operation_id = "delete_account",
         tag = "Tag::Accounts"
     )]
-    async fn delete_account(&self, caller: Caller) -> Result<Deleted, Refused<Delete>> {
+    async fn delete_account(&self, caller: Caller) -> Result<Deleted, Refused<CloseAccountError>> {
         self.auth.delete_user(&caller.current).await?;
         Ok(Deleted::NoContent(caller.cookie_cleared()))
     }

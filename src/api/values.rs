@@ -1,11 +1,11 @@
-//! Values as the API gives them, where poem-openapi has another form.
+//! Types of values for which poem-openapi has a different format.
 
 use std::{borrow::Cow, iter};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef, Registry},
-    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+    types::{MaybeUndefined, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
 use serde_json::Value;
 
@@ -54,7 +54,8 @@ impl ParseFromJSON for Time {
     }
 }
 
-/// A value that is always there, and null where nothing is known. (An `Option` is documented as one that may be absent.)
+/// A value that is always present, and null if it is not known. (poem-openapi documents an `Option` as a field that may
+/// be absent.)
 pub(super) struct OrNull<T>(Option<T>);
 
 impl<T, U: From<T>> From<Option<T>> for OrNull<U> {
@@ -63,9 +64,16 @@ impl<T, U: From<T>> From<Option<T>> for OrNull<U> {
     }
 }
 
-impl<T> OrNull<T> {
-    pub(super) fn into_option(self) -> Option<T> {
-        self.0
+/// The value of a field of a body: `None` if the field is absent, and `Some(None)` if it is null.
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three things"
+)]
+pub(super) fn absent_or_null<T>(field: MaybeUndefined<OrNull<T>>) -> Option<Option<T>> {
+    match field {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(value.0),
     }
 }
 

@@ -2,57 +2,77 @@
 
 use std::net::IpAddr;
 
+use chrono::TimeDelta;
 use ipnet::Ipv6Net;
 
-use super::Language;
+use super::{browser, language::Language};
 
-/// How much is kept of what a client says of itself, in characters.
+/// How many characters of the `User-Agent` are kept.
 const LONGEST_USER_AGENT: usize = 512;
 
-/// How much of an IPv6 address tells one device's network from the next, in bits. Source: RFC 6177.
+/// How many characters of a request's id are kept.
+const LONGEST_REQUEST_ID: usize = 64;
+
+/// The length of the prefix that identifies the IPv6 network of one device, in bits. Source: RFC 6177.
 const IPV6_PREFIX: u8 = 64;
 
-/// The larger networks of IPv6 that one customer may have, a household and a company, in bits; and how many times as much may
-/// come from such a one as from a single network. Source: RIPE-690, 4.2.
+/// The larger IPv6 networks that one customer may have, a household and a company: the length of the prefix in bits,
+/// and the factor by which the limit is larger than that of a single network. Source: RIPE-690, 4.2.
 const IPV6_BLOCKS: [(u8, i32); 2] = [(56, 4), (48, 16)];
 
-/// Where a request comes from, as far as that is known.
+/// How long a network counts as known after a sign-in, or the use of a session, from it.
+pub(super) const NETWORK_KNOWN: TimeDelta = TimeDelta::days(30);
+
+/// How many known networks an account has at most: more than one person uses, and few enough to list.
+pub(super) const MOST_NETWORKS: u64 = 100;
+
+/// The client that a request comes from, with what is known about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
     /// Its address.
     pub ip: Option<IpAddr>,
-    /// What the browser or program says of itself. The first 512 characters are kept.
+    /// The `User-Agent` that it sends. The first 512 characters are kept.
     pub user_agent: Option<String>,
-    /// In which language its owner is written to.
+    /// The language of emails to its user.
     pub language: Language,
+    /// The id of the request, by which the log and the audit log name it. The first 64 characters are kept.
+    pub request_id: Option<String>,
 }
 
-/// A network that attempts are counted by.
+/// A network by which attempts are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Network {
     pub(super) name: String,
-    /// How many times the limit of a single network it has.
+    /// The factor by which its limit is larger than that of a single network.
     pub(super) factor: i32,
 }
 
 impl Client {
-    /// The client as it is stored: what it says of itself is cut, and without NUL, which PostgreSQL's text has not.
-    pub(super) fn storable(mut self) -> Self {
-        self.user_agent = self.user_agent.map(|text| {
-            let letters = text.chars().filter(|letter| *letter != '\0');
-            letters.take(LONGEST_USER_AGENT).collect()
-        });
-        self
+    /// The `User-Agent` as it is stored: cut to the longest length, and without NUL, which text in PostgreSQL can't
+    /// contain.
+    pub(super) fn storable_user_agent(&self) -> Option<String> {
+        Some(storable(self.user_agent.as_ref()?, LONGEST_USER_AGENT))
     }
 
-    /// Its address; of IPv6, where one device has very many, what they have in common. Empty where the address is not known.
+    /// The id of the request as it is stored.
+    pub(super) fn storable_request_id(&self) -> Option<String> {
+        Some(storable(self.request_id.as_ref()?, LONGEST_REQUEST_ID))
+    }
+
+    /// The family of its browser, if the user agent names one.
+    pub(super) fn browser(&self) -> Option<String> {
+        browser::family(self.user_agent.as_deref()?)
+    }
+
+    /// The network of the client: the address itself, or for IPv6 its /64, because one device has very many addresses
+    /// there. Empty if the address is not known.
     #[must_use]
     pub fn network(&self) -> String {
         network_of(self.ip)
     }
 
-    /// Its network, and the larger ones of IPv6 around it: somebody who has a whole block can't escape the count of one
-    /// network by using the next.
+    /// The network of the client and, for IPv6, the larger ones around it. Without these, a client with a whole block
+    /// could escape the limit of one network by using the next.
     pub(super) fn networks(&self) -> Vec<Network> {
         let own = Network {
             name: self.network(),
@@ -68,13 +88,18 @@ impl Client {
         std::iter::once(own).chain(blocks).collect()
     }
 
-    /// The largest of its networks: what one customer of a provider can have at most. What there is so much of and no more, as
-    /// time for hashing, is shared out by it.
+    /// The largest network of the client: all that one customer of a provider can have. Shared resources, such as the
+    /// time for hashing, are divided by it.
     pub(crate) fn block(&self) -> String {
         let [.., (widest, _)] = IPV6_BLOCKS;
         let block = self.ip.and_then(|ip| block_of(ip, widest));
         block.unwrap_or_else(|| self.network())
     }
+}
+
+fn storable(text: &str, longest: usize) -> String {
+    let chars = text.chars().filter(|char| *char != '\0');
+    chars.take(longest).collect()
 }
 
 /// The network of an address: see [`Client::network`].
@@ -85,7 +110,7 @@ pub(super) fn network_of(ip: Option<IpAddr>) -> String {
     }
 }
 
-/// The network of IPv6 with such a prefix that an address is in.
+/// The IPv6 network with this prefix length that contains an address. `None` for IPv4.
 fn block_of(ip: IpAddr, prefix: u8) -> Option<String> {
     match ip {
         IpAddr::V4(_) => None,

@@ -1,4 +1,4 @@
-//! Addresses, in the one form in which they are kept, compared and written to.
+//! Email addresses, in the canonical form in which they are stored, compared and used.
 
 use std::fmt;
 
@@ -7,38 +7,38 @@ use idna::{
     uts46::{DnsLength, Hyphens, Uts46},
 };
 
-/// The longest address that mail can be sent to. Source: RFC 5321, 4.5.3.1.3, less the two brackets.
+/// The longest address that can receive email, in bytes. Source: RFC 5321, 4.5.3.1.3, less the two brackets.
 const LONGEST: usize = 254;
 
-/// The longest part before the `@`. Source: RFC 5321, 4.5.3.1.1.
+/// The longest part before the `@`, in bytes. Source: RFC 5321, 4.5.3.1.1.
 const LONGEST_LOCAL_PART: usize = 64;
 
-/// The longest label of a domain that is converted, in bytes: 63 characters, each of four bytes. The ASCII form of a label
-/// has 63 bytes at most, and to convert a long one takes time that grows with the square of its length.
+/// The longest label of a domain that is converted, in bytes: 63 characters of four bytes each. The ASCII form of a
+/// label has 63 bytes at most, and the time to convert a label grows with the square of its length.
 const LONGEST_LABEL: usize = 4 * 63;
 
-/// An email address in canonical form: lower case, the domain in its ASCII form.
+/// An email address in canonical form: lower case, with the domain in its ASCII form.
 ///
-/// Two texts that mean the same address are one `Email`; parsing what it prints gives it again.
+/// Two texts that mean the same address become the same `Email`. Parsing the printed form gives the same value again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
-/// Why a text is no address that an account can have.
+/// The reason why a text can't be the address of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
-    /// No `@`, or nothing on one side of it.
+    /// There is no `@`, or nothing on one side of it.
     #[error("An email address has the form name@example.com.")]
     Form,
-    /// Something in the part before the `@` that is not supported.
+    /// The part before the `@` contains something that is not supported.
     #[error(
         "The part of the address before the @ may have the letters a to z, digits, single dots \
          inside, and any of !#$%&'*+/=?^_`{{|}}~- only, and must not begin with a hyphen."
     )]
     LocalPart,
-    /// The part after the `@` is no name in the domain name system.
+    /// The part after the `@` is not a valid name in the domain name system.
     #[error("The part of the address after the @ must be a domain name such as example.com.")]
     Domain,
-    /// Over 254 characters, or over 64 before the `@`.
+    /// The address has over 254 characters, or over 64 before the `@`.
     #[error(
         "An email address has at most {LONGEST} characters, {LONGEST_LOCAL_PART} of them before the @."
     )]
@@ -46,14 +46,14 @@ pub enum EmailError {
 }
 
 impl Email {
-    /// Reads an address, with or without white space around it.
+    /// Parses an address. White space around it is ignored.
     ///
     /// # Errors
-    /// [`EmailError`] says what is wrong, in a sentence for the person who typed it.
+    /// [`EmailError`] says what is wrong, in a sentence for the person who typed the address.
     pub fn parse(text: &str) -> Result<Self, EmailError> {
         let text = text.trim();
-        // IDNA takes time that grows with the text, and may shorten it, but not for any honest writer so
-        // much.
+        // The time for IDNA grows with the length of the text. IDNA may shorten an address, but no real address by a
+        // factor of four.
         if text.len() > 4 * LONGEST {
             return Err(EmailError::TooLong);
         }
@@ -61,8 +61,8 @@ impl Email {
         if local_part.is_empty() || domain.is_empty() {
             return Err(EmailError::Form);
         }
-        // Judged before it is put into lower case: no other letter may become an ASCII one. Programs that are
-        // given an address as an argument take one with a hyphen at its beginning for an option.
+        // Checked before lower case is applied: no other character may become an ASCII letter. A leading hyphen is
+        // refused because programs that get an address as an argument would read it as an option.
         if !is_dot_atom(local_part) || local_part.starts_with('-') {
             return Err(EmailError::LocalPart);
         }
@@ -97,8 +97,8 @@ fn is_dot_atom(text: &str) -> bool {
     })
 }
 
-/// The ASCII form of a domain of at least two labels. Source: UTS #46, non-transitional, with the
-/// letters, digits and hyphens of host names alone.
+/// The ASCII form of a domain with at least two labels. Only the letters, digits and hyphens of host names are allowed.
+/// Source: UTS #46, non-transitional.
 fn canonical_domain(domain: &str) -> Option<String> {
     if domain.split('.').any(|label| label.len() > LONGEST_LABEL) {
         return None;
@@ -115,7 +115,8 @@ fn canonical_domain(domain: &str) -> Option<String> {
     (!is_number(top_level)).then(|| ascii.into_owned())
 }
 
-/// Whether a label, in lower case, makes a domain that ends in it an IPv4 address. Source: WHATWG URL, "ends in a number checker".
+/// Whether a domain that ends with this label, in lower case, is an IPv4 address. Source: WHATWG URL, "ends in a number
+/// checker".
 fn is_number(label: &str) -> bool {
     let hexadecimal = label.strip_prefix("0x");
     label.bytes().all(|byte| byte.is_ascii_digit())

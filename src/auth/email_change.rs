@@ -1,87 +1,62 @@
-//! How an account gets another address, and how its owner gets the former one back.
+//! Changes of an account's email address, and how the owner of the former address takes one back.
 
-use chrono::TimeDelta;
-use entity::{one_time_token, user};
-use uuid::Uuid;
+use entity::user;
 
 use super::{
-    Auth, Client, CurrentSession, DbError, Email, EmailError, HashingError, Language, LetterKind,
-    ThrottleError, Token, TokenKind, VerifyEmailError,
-    credentials::{ConfirmError, Confirmed},
-    event::Event,
-    mails::NewLetter,
+    attempts::Confirmed,
+    client::Client,
+    email::{Email, EmailError},
+    email_verification::VerifyEmailError,
+    event::{Event, NOT_CONFIRMED},
+    kernel::Auth,
+    role::Role,
+    sessions::CurrentSession,
     throttle::{Action, Allowance},
+    tokens::Purpose,
+    unavailable::{Unavailable, db_error_is_unavailable},
+    unit_of_work::UnitOfWork,
 };
-use crate::db::{Transaction, Value};
+use crate::db::DbError;
 
-/// How long a change can be taken back by the email to the former address.
-const UNDO: TimeDelta = TimeDelta::days(7);
-
-/// What a one-time token for that is for. Its data is the former address.
-const UNDO_PURPOSE: &str = "undo-email-change";
-
-/// Why no change of an address was begun.
+/// The reason why no change of the address was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeEmailError {
-    /// The address is none that an account can have.
+    /// The text can't be the address of an account.
     #[error(transparent)]
     InvalidEmail(#[from] EmailError),
-    /// What was given as the password is not.
+    /// The password is wrong.
     #[error("wrong password")]
     WrongPassword,
-    /// There were too many guesses, or requests for letters.
+    /// The operation could not be carried out.
     #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The password could not be compared: too much to do, most likely.
-    #[error(transparent)]
-    Hashing(#[from] HashingError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(#[from] DbError),
+    Unavailable(#[from] Unavailable),
 }
 
-impl From<ConfirmError> for ChangeEmailError {
-    fn from(err: ConfirmError) -> Self {
-        match err {
-            ConfirmError::Throttle(err) => err.into(),
-            ConfirmError::Hashing(err) => err.into(),
-            ConfirmError::Db(err) => err.into(),
-        }
-    }
-}
-
-/// Why no change of an address was taken back.
+/// The reason why no change of the address was taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoEmailChangeError {
-    /// The token is unknown, used, or too old, or an older change was taken back.
-    #[error("this token is not good, or not any more")]
+    /// The token is unknown, used or expired, or an older change was taken back.
+    #[error("this token is invalid or expired")]
     InvalidToken,
-    /// Another account has the former address by now, and has verified it. The token stays good.
+    /// Another account has the former address now, and has verified it. The token stays valid.
     #[error("User {0} already exists")]
     AlreadyExists(String),
-    /// There were too many tokens that were no good.
+    /// The operation could not be carried out.
     #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(DbError),
+    Unavailable(#[from] Unavailable),
 }
 
-impl From<DbError> for UndoEmailChangeError {
-    fn from(err: DbError) -> Self {
-        match err {
-            DbError::NoResultFound => Self::InvalidToken,
-            err => Self::Db(err),
-        }
-    }
-}
+db_error_is_unavailable!(ChangeEmailError, UndoEmailChangeError);
 
 impl Auth {
-    /// Begins to give the caller's account another address: a letter with a link goes to the new one, and one that tells of it
-    /// to the old. Nothing changes until the link is used. A newer request replaces an older one; one for the address that
-    /// the account has takes the older one back.
+    /// Requests another address for the caller's account. An email with a link goes to the new address, and a
+    /// notification to the old one. Nothing changes until the link is used.
     ///
-    /// Where the new address is another account's, its owner is told so instead, and the caller learns nothing of it.
+    /// A newer request replaces an older one. A request for the address that the account already has cancels the older
+    /// request.
+    ///
+    /// If the new address belongs to another account, the owner of that account is notified instead. The caller's
+    /// answer does not tell.
     ///
     /// # Errors
     /// [`ChangeEmailError`].
@@ -93,125 +68,82 @@ impl Auth {
         client: &Client,
     ) -> Result<(), ChangeEmailError> {
         let email = Email::parse(new_email)?;
-        let throttle = &self.throttle;
-        throttle.count_action(Action::AskForLetter, client).await?;
-        let user = current.user.clone();
+        let (email, throttle) = (email.as_str(), &self.throttle);
+        throttle.count_action(Action::AskForMail, client).await?;
+        let user = Some(current.user.clone());
         let address = Some(&*current.user.email);
-        let confirmed = self.guess(address, password, Some(user), client).await?;
-        let Some(Confirmed { tx, user, .. }) = confirmed else {
-            let user_id = Some(current.user.id);
-            Event::PasswordRefused { user_id }.log(&client.network());
+        let confirmed = self.confirm(address, password, user, client).await?;
+        let Some(Confirmed { mut tx, user, .. }) = confirmed else {
+            let refused = Event::SessionRefused {
+                user_id: Some(current.user.id),
+                reason: NOT_CONFIRMED,
+            };
+            self.record(refused, Some(current.actor()), client).await?;
             return Err(ChangeEmailError::WrongPassword);
         };
-        let language = client.language;
-        let is_other = email.as_str() != user.email;
-        let whose = Allowance::Strangers;
+        tx.act_as(current.user.id, current.session.id);
+        let user = &user;
+        let is_other = email != user.email;
         if is_other {
-            // Of both addresses at once: two who change to each other's would wait for each other.
-            let both = [email.as_str(), &user.email];
-            throttle.hold_letters(&tx, &both, whose, client).await?;
+            let whose = Allowance::Strangers;
+            // Both addresses are locked at once. Otherwise two accounts that change to each other's address would
+            // deadlock.
+            let both = [email, &user.email];
+            throttle.lock_mails(&tx, &both, whose, client).await?;
+            if !throttle.allows_mail(&tx, email, whose, client).await? {
+                // The link in the last email stays valid. The commit keeps the record that the password was right.
+                return Ok(tx.commit().await?);
+            }
         }
-        if is_other
-            && !throttle
-                .allows_letter(&tx, email.as_str(), whose, client)
-                .await?
-        {
-            // The last letter stays good. That the password was right is to be remembered all the same.
-            return Ok(tx.commit().await?);
-        }
-        tx.delete_email_changes(&user).await?;
-        if is_other {
-            let letter = NewLetter {
-                recipient: email.as_str(),
-                ..NewLetter::about(&user, LetterKind::EmailChange, language)
-            };
-            Self::await_letter(&tx, &user, letter).await?;
-            let kind = LetterKind::EmailChangeRequested;
-            let letter = NewLetter::about(&user, kind, language);
-            self.tell(&tx, &user, letter, client).await?;
-        }
-        tx.commit().await?;
-        self.posted.notify_one();
-        let (user_id, session_id) = (user.id, current.session.id);
-        let requested = Event::EmailChangeRequested {
-            user_id,
-            session_id,
+        tx.delete_email_changes(user).await?;
+        let change = if is_other {
+            Some((email, Self::add_verification_of(&tx, user, email).await?))
+        } else {
+            None
         };
-        requested.log(&client.network());
-        Ok(())
+        tx.record(Event::EmailChangeRequested { user, change })
+            .await?;
+        Ok(tx.commit().await?)
     }
 
-    /// Gives an account another address, to which a letter arrived. What was mailed to the old one is good for nothing then, but
-    /// for one email more, by which the change can be taken back: where it was verified. An address that never was may be a
-    /// stranger's, and mistyped.
+    /// Gives an account another address after the link in the email to it was used. All tokens that were mailed to the
+    /// old address become invalid.
+    ///
+    /// If the old address was verified, it gets one more email, with a link that takes the change back. An unverified
+    /// address may have been mistyped and belong to a stranger, so it gets no such email.
     pub(super) async fn change_email(
         &self,
-        tx: &Transaction,
+        tx: &mut UnitOfWork<'_>,
         user: &user::Model,
         email: &str,
-        language: Language,
     ) -> Result<(), VerifyEmailError> {
-        let now = self.db.clock().now();
         tx.delete_email_verifications(user.id).await?;
-        let nothing = Value::from(None::<String>);
-        let changes = [
-            ("email", Value::from(email)),
-            ("email_verified_at", now.into()),
-            ("reset_token", nothing.clone()),
-            ("reset_token_expires_at", nothing),
-        ];
-        match tx.update_user(user.id, changes).await {
+        match tx.set_email(user.id, email).await {
             Err(DbError::Conflict(_)) => {
                 return Err(VerifyEmailError::AlreadyExists(email.to_owned()));
             }
             outcome => outcome?,
         }
-        if user.email_verified_at.is_some() {
-            let id = Uuid::new_v4();
-            tx.add_one_time_token(one_time_token::Model {
-                id,
-                purpose: UNDO_PURPOSE.to_owned(),
-                token_digest: None,
-                user_id: Some(user.id),
-                data: user.email.clone(),
-                tries: 0,
-                created_at: now,
-                expires_at: Some(now + UNDO),
-            })
-            .await?;
-            let letter = NewLetter {
-                subject_id: Some(id),
-                ..NewLetter::about(user, LetterKind::EmailChanged, language)
-            };
-            Self::post(tx, letter).await?;
-        }
-        Ok(())
-    }
-
-    /// A new token by which a change of an address is taken back, and how long it is good; nothing where it can't be any more.
-    pub(super) async fn undo_token_for(
-        &self,
-        id: Option<Uuid>,
-    ) -> Result<Option<(Token, std::time::Duration)>, DbError> {
-        let Some(id) = id else {
-            return Ok(None);
+        let purpose = Purpose::UndoEmailChange;
+        let undo = match user.email_verified_at {
+            Some(_) => Some(
+                self.tokens
+                    .request(tx, purpose, user.id, &user.email)
+                    .await?,
+            ),
+            None => None,
         };
-        let token = Token::generate(TokenKind::EmailChangeUndo);
-        let digest = token.digest();
-        match self.db.set_one_time_token(id, digest.as_str()).await {
-            Ok(()) => Ok(Some((token, UNDO.to_std().unwrap_or_default()))),
-            Err(DbError::NoResultFound) => Ok(None),
-            Err(err) => Err(err),
-        }
+        Ok(tx.record(Event::EmailChanged { user, email, undo }).await?)
     }
 
-    /// Takes a change of an account's address back, for the reader of the email to the former one: that is the account's again,
-    /// and verified. Every session ends, waiting changes and tokens are dead, and no network is known any more. The password
-    /// stays.
+    /// Takes a change of an account's address back, with the token from the email to the former address. The account
+    /// has that address again, and it is verified. Every session ends, pending changes and tokens become invalid, and
+    /// all known networks are forgotten. The password stays.
     ///
     /// An account that was opened with the former address meanwhile, and never verified, is deleted.
     ///
-    /// Of several changes each can be taken back; what an older email undoes, a newer one does not bring back.
+    /// Each of several changes can be taken back. After an older change is taken back, the email about a newer one
+    /// can't restore what the newer one did.
     ///
     /// # Errors
     /// [`UndoEmailChangeError`].
@@ -221,79 +153,59 @@ impl Auth {
         client: &Client,
     ) -> Result<(), UndoEmailChangeError> {
         let outcome = self.undo(token, client).await;
-        match &outcome {
-            Ok(user_id) => {
-                let user_id = *user_id;
-                Event::EmailChangeUndone { user_id }.log(&client.network());
-            }
-            Err(UndoEmailChangeError::InvalidToken) => {
-                self.throttle.token_was_wrong(client).await?;
-            }
-            Err(_) => {}
+        if matches!(outcome, Err(UndoEmailChangeError::InvalidToken)) {
+            self.throttle.token_was_wrong(client).await?;
         }
-        outcome.map(drop)
+        outcome
     }
 
-    async fn undo(&self, token: &str, client: &Client) -> Result<i64, UndoEmailChangeError> {
-        let token = Token::parse(TokenKind::EmailChangeUndo, token)
-            .ok_or(UndoEmailChangeError::InvalidToken)?;
-        let digest = token.digest();
-        let found = self
-            .db
-            .find_one_time_token(UNDO_PURPOSE, digest.as_str())
-            .await?;
+    async fn undo(&self, token: &str, client: &Client) -> Result<(), UndoEmailChangeError> {
+        let purpose = Purpose::UndoEmailChange;
+        let found = self.tokens.find(purpose, token).await?;
+        let (found, digest) = found.ok_or(UndoEmailChangeError::InvalidToken)?;
         let user_id = found.user_id.ok_or(UndoEmailChangeError::InvalidToken)?;
         let address = &*found.data;
-        let others = match self.db.find_user_by([("email", address)]).await {
-            Ok(other) => Some(other.id),
-            Err(DbError::NoResultFound) => None,
-            Err(err) => return Err(err.into()),
-        };
-        let tx = self.db.begin().await?;
-        let locked = tx.lock_users(others.into_iter().chain([user_id])).await?;
+        let other = self.db.find_user_by_email(address).await?;
+        let other = other.map(|other| other.id);
+        let mut tx = self.begin(client).await?;
+        let locked = tx.lock_users(other.into_iter().chain([user_id])).await?;
         let (user, mut others): (Vec<_>, Vec<_>) =
             locked.into_iter().partition(|user| user.id == user_id);
-        // It may have another address since.
+        let user = user.first().filter(|user| user.disabled_at.is_none());
+        let user = user.ok_or(UndoEmailChangeError::InvalidToken)?;
+        // Its address may have changed since the first query.
         others.retain(|other| other.email == address);
-        let user = user
-            .into_iter()
-            .next()
-            .ok_or(UndoEmailChangeError::InvalidToken)?;
         for other in &others {
-            if other.email_verified_at.is_some() {
+            if other.email_verified_at.is_some() || Role::of(other) == Role::Admin {
                 return Err(UndoEmailChangeError::AlreadyExists(found.data));
             }
-            // Opened by somebody who never showed that the address is theirs: perhaps to stop this.
+            // Nobody has proved to own the address of this account. It may have been opened to block this operation.
             Self::erase(&tx, other).await?;
+            let (user_id, reason) = (other.id, "refused by the owner of the address");
+            tx.record(Event::UserDeleted { user_id, reason }).await?;
         }
-        tx.spend_one_time_token(UNDO_PURPOSE, digest.as_str())
+        let (purpose, digest) = (purpose.as_str(), digest.as_str());
+        if !tx.spend_one_time_token(purpose, digest).await? {
+            return Err(UndoEmailChangeError::InvalidToken);
+        }
+        // Tokens of older changes stay valid. Otherwise a thief who made the newer change could use its token to cancel
+        // the owner's.
+        tx.delete_one_time_tokens(user_id, purpose, found.created_at)
             .await?;
-        // Those of older changes stay: else whoever made the newer one could take the owner's right away.
-        tx.delete_one_time_tokens(user.id, UNDO_PURPOSE, found.created_at)
+        self.end_sessions(&mut tx, user_id, None, "change of the address undone")
             .await?;
-        tx.delete_sessions(user.id, None).await?;
-        tx.delete_email_verifications(user.id).await?;
-        tx.delete_known_clients(user.id).await?;
-        let nothing = Value::from(None::<String>);
-        let changes = [
-            ("email", Value::from(&*found.data)),
-            ("email_verified_at", self.db.clock().now().into()),
-            ("session_id", nothing.clone()),
-            ("reset_token", nothing.clone()),
-            ("reset_token_expires_at", nothing),
-        ];
-        match tx.update_user(user.id, changes).await {
+        tx.delete_email_verifications(user_id).await?;
+        tx.delete_known_clients(user_id).await?;
+        match tx.set_email(user_id, address).await {
             Err(DbError::Conflict(_)) => {
                 return Err(UndoEmailChangeError::AlreadyExists(found.data));
             }
             outcome => outcome?,
         }
-        self.throttle.forget_resets(&tx, &found.data).await?;
-        tx.commit().await?;
-        for other in others {
-            let (user_id, reason) = (other.id, "refused by the owner of the address");
-            Event::UserDeleted { user_id, reason }.log(&client.network());
-        }
-        Ok(user.id)
+        tx.set_newest_session(user_id, None).await?;
+        self.throttle.forget_resets(&tx, address).await?;
+        let email = address;
+        tx.record(Event::EmailChangeUndone { user, email }).await?;
+        Ok(tx.commit().await?)
     }
 }

@@ -1,150 +1,99 @@
-//! Addresses: whose they are, shown by a letter that arrived.
+//! Email verification: proof that an email to an address arrived.
 
 use entity::{email_verification, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, Client, CurrentSession, DbError, HashingError, Language, LetterKind, ThrottleError,
-    Token, TokenKind,
-    credentials::{ConfirmError, stored_hash},
-    event::Event,
-    mails::NewLetter,
+    attempts::stored_hash,
+    client::Client,
+    event::{Event, NOT_CONFIRMED},
+    kernel::Auth,
+    role::Role,
+    sessions::CurrentSession,
     throttle::{Action, Allowance},
+    tokens::{Token, TokenKind},
+    unavailable::{Unavailable, db_error_is_unavailable},
 };
-use crate::db::Transaction;
+use crate::db::{DbError, Transaction};
 
-/// Why an address was not verified.
+/// The reason why an address was not verified.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyEmailError {
-    /// The token is unknown, used, too old, or not the newest.
-    #[error("this token is not good, or not any more")]
+    /// The token is unknown, used, expired, or replaced by a newer one.
+    #[error("this token is invalid or expired")]
     InvalidToken,
-    /// Neither a session of the account nor its password was given. The token stays good.
+    /// The request has neither a session of the account nor its password. The token stays valid.
     #[error("not signed in")]
     NotSignedIn,
-    /// What was given as the password is not. The token stays good.
+    /// The password is wrong. The token stays valid.
     #[error("wrong password")]
     WrongPassword,
-    /// There is an account with this address by now.
+    /// There is already an account with this address.
     #[error("User {0} already exists")]
     AlreadyExists(String),
-    /// There were too many guesses, or tokens that were no good.
+    /// The operation could not be carried out.
     #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The password could not be compared: too much to do, most likely.
-    #[error(transparent)]
-    Hashing(#[from] HashingError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(DbError),
+    Unavailable(#[from] Unavailable),
 }
 
-impl From<ConfirmError> for VerifyEmailError {
-    fn from(err: ConfirmError) -> Self {
-        match err {
-            ConfirmError::Throttle(err) => err.into(),
-            ConfirmError::Hashing(err) => err.into(),
-            ConfirmError::Db(err) => err.into(),
-        }
-    }
-}
-
-impl From<DbError> for VerifyEmailError {
-    fn from(err: DbError) -> Self {
-        match err {
-            DbError::NoResultFound => Self::InvalidToken,
-            err => Self::Db(err),
-        }
-    }
-}
-
-/// Why no letter was asked for.
+/// The reason why no email was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestVerificationError {
-    /// The account is gone, and its sessions with it.
+    /// The account has been deleted, and its sessions with it.
     #[error("not signed in")]
     NotSignedIn,
-    /// There were too many requests for letters.
+    /// The operation could not be carried out.
     #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(DbError),
+    Unavailable(#[from] Unavailable),
 }
 
-impl From<DbError> for RequestVerificationError {
-    fn from(err: DbError) -> Self {
-        match err {
-            DbError::NoResultFound => Self::NotSignedIn,
-            err => Self::Db(err),
-        }
-    }
-}
-
-/// Why nothing was refused.
+/// The reason why nothing was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RefuseError {
-    /// The token is unknown, used, too old, or not the newest.
-    #[error("this token is not good, or not any more")]
+    /// The token is unknown, used, expired, or replaced by a newer one.
+    #[error("this token is invalid or expired")]
     InvalidToken,
-    /// There were too many tokens that were no good.
+    /// The operation could not be carried out.
     #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(DbError),
+    Unavailable(#[from] Unavailable),
 }
 
-impl From<DbError> for RefuseError {
-    fn from(err: DbError) -> Self {
-        match err {
-            DbError::NoResultFound => Self::InvalidToken,
-            err => Self::Db(err),
-        }
-    }
-}
+db_error_is_unavailable!(VerifyEmailError, RequestVerificationError, RefuseError);
 
 impl Auth {
-    /// Writes down, in a transaction, that the address of a user is to be verified. Earlier letters are dead.
-    pub(super) async fn await_verification(
+    /// Records, in a transaction, that the address of a user is to be verified. The tokens of earlier emails become
+    /// invalid.
+    pub(super) async fn add_verification(
         tx: &Transaction,
         user: &user::Model,
-        language: Language,
-    ) -> Result<(), DbError> {
+    ) -> Result<Uuid, DbError> {
         tx.delete_verifications_of_address(user).await?;
-        let kind = LetterKind::EmailVerification;
-        Self::await_letter(tx, user, NewLetter::about(user, kind, language)).await
+        Self::add_verification_of(tx, user, &user.email).await
     }
 
-    /// Writes down a verification, and the letter with its token.
-    pub(super) async fn await_letter(
+    /// Records, in a transaction, that a user is to verify this address.
+    pub(super) async fn add_verification_of(
         tx: &Transaction,
         user: &user::Model,
-        letter: NewLetter<'_>,
-    ) -> Result<(), DbError> {
+        email: &str,
+    ) -> Result<Uuid, DbError> {
         let id = Uuid::new_v4();
         tx.add_email_verification(email_verification::Model {
             id,
             user_id: user.id,
-            email: letter.recipient.to_owned(),
+            email: email.to_owned(),
             token_digest: None,
             token_expires_at: None,
             created_at: tx.clock().now(),
         })
         .await?;
-        let subject_id = Some(id);
-        Self::post(
-            tx,
-            NewLetter {
-                subject_id,
-                ..letter
-            },
-        )
-        .await
+        Ok(id)
     }
 
-    /// Has the letter with the link sent again; earlier ones are dead then. Says whether that is necessary: not when the
-    /// address is verified already. Past so many an hour nothing is sent, and the last one stays good.
+    /// Sends the email with the link again. Links in earlier emails become invalid. Returns `false` if the address is
+    /// already verified and no email is needed.
+    ///
+    /// Once the rate limit for emails is reached, nothing is sent and the last link stays valid.
     ///
     /// # Errors
     /// [`RequestVerificationError`].
@@ -154,31 +103,34 @@ impl Auth {
         client: &Client,
     ) -> Result<bool, RequestVerificationError> {
         let throttle = &self.throttle;
-        throttle.count_action(Action::AskForLetter, client).await?;
-        let tx = self.db.begin().await?;
+        throttle.count_action(Action::AskForMail, client).await?;
+        let mut tx = self.begin(client).await?;
         let user = tx.lock_user(current.user.id).await?;
+        let user = user.ok_or(RequestVerificationError::NotSignedIn)?;
         if user.email_verified_at.is_some() {
             return Ok(false);
         }
-        let whose = Allowance::Owners;
+        let (user, whose) = (&user, Allowance::Owners);
         if throttle
-            .allows_letter(&tx, &user.email, whose, client)
+            .allows_mail(&tx, &user.email, whose, client)
             .await?
         {
-            Self::await_verification(&tx, &user, client.language).await?;
+            let verification = Self::add_verification(&tx, user).await?;
+            tx.record(Event::VerificationRequested { user, verification })
+                .await?;
             tx.commit().await?;
-            self.posted.notify_one();
         }
         Ok(true)
     }
 
-    /// Does what the letter with this token was about: verifies the address of an account, gives it another one, or makes a
-    /// registration an account. It is for whoever has, besides, a session or the password of the account: who only reads the
-    /// mail can't confirm what somebody else began.
+    /// Uses the token from an email: verifies the address of an account, gives the account a new address, or completes
+    /// a registration.
+    ///
+    /// The request must also have a session of the account or its password. So access to a mailbox alone can't confirm
+    /// what another person began.
     ///
     /// # Errors
-    /// [`VerifyEmailError`]; nothing was changed then, except that after [`VerifyEmailError::Db`] with an error that is
-    /// temporary everything may be.
+    /// [`VerifyEmailError`].
     pub async fn verify_email(
         &self,
         token: &str,
@@ -206,48 +158,57 @@ impl Auth {
         let token = Token::parse(TokenKind::EmailVerification, token)
             .ok_or(VerifyEmailError::InvalidToken)?;
         let digest = token.digest();
-        let verification = self.db.find_email_verification(digest.as_str()).await?;
+        let found = self.db.find_email_verification(digest.as_str()).await?;
+        let verification = found.ok_or(VerifyEmailError::InvalidToken)?;
         let user_id = verification.user_id;
-        let user = self.db.find_user_by([("id", user_id)]).await?;
+        let user = self.db.find_user(user_id).await?;
+        let is_enabled = |user: &user::Model| user.disabled_at.is_none();
+        let user = user.filter(is_enabled);
+        let user = user.ok_or(VerifyEmailError::InvalidToken)?;
         match password {
             Some(password) => {
                 let stored = stored_hash(&user);
                 let verdict = self
-                    .guess_hash(&user.email, password, stored, client)
+                    .confirm_hash(&user.email, password, stored, client)
                     .await?;
-                if !verdict.is_right {
-                    let user_id = Some(user_id);
-                    Event::PasswordRefused { user_id }.log(&client.network());
+                if verdict.is_none() {
+                    let refused = Event::SessionRefused {
+                        user_id: Some(user_id),
+                        reason: NOT_CONFIRMED,
+                    };
+                    self.record(refused, None, client).await?;
                     return Err(VerifyEmailError::WrongPassword);
                 }
             }
             None if current.is_some_and(|current| current.user.id == user_id) => {}
             None => return Err(VerifyEmailError::NotSignedIn),
         }
-        let tx = self.db.begin().await?;
+        let mut tx = self.begin(client).await?;
+        let by_session = current.filter(|current| current.user.id == user_id);
+        tx.act_as(user_id, by_session.map(|current| current.session.id));
         let user = tx.lock_user(user_id).await?;
-        // Had the password or the address been changed meanwhile, the token would be dead, and be found dead here.
-        tx.spend_email_verification(digest.as_str()).await?;
-        let now = self.db.clock().now();
-        let event = if verification.email == user.email {
-            let verified_at = user.email_verified_at.unwrap_or(now);
-            tx.update_user(user_id, [("email_verified_at", verified_at)])
-                .await?;
-            Event::EmailVerified { user_id }
+        // If the password or the address was changed meanwhile, the token has been deleted, and this finds nothing.
+        let is_valid = tx.spend_email_verification(digest.as_str()).await?;
+        let user = user
+            .filter(|user| is_valid && is_enabled(user))
+            .ok_or(VerifyEmailError::InvalidToken)?;
+        if verification.email == user.email {
+            if user.email_verified_at.is_none() {
+                tx.set_email_verified(user_id).await?;
+            }
+            tx.record(Event::EmailVerified { user_id }).await?;
         } else {
-            self.change_email(&tx, &user, &verification.email, client.language)
+            self.change_email(&mut tx, &user, &verification.email)
                 .await?;
-            Event::EmailChanged { user_id }
-        };
-        tx.commit().await?;
-        self.posted.notify_one();
-        event.log(&client.network());
-        Ok(())
+        }
+        Ok(tx.commit().await?)
     }
 
-    /// "This was not me", for whoever reads the mail of an address: ends what somebody else began with it. That is the account
-    /// that was opened with it and was never verified, the registration that waits, or the change of an account's address
-    /// to it, and then the account stays as it is.
+    /// Answers "this was not me" for the owner of an address: ends what another person began with it.
+    ///
+    /// - An account that was opened with the address and never verified is deleted.
+    /// - A pending registration is deleted.
+    /// - A pending change of an account's address to this one is cancelled. The account stays as it is.
     ///
     /// # Errors
     /// [`RefuseError`].
@@ -265,24 +226,26 @@ impl Auth {
 
     async fn refuse(&self, token: &str, client: &Client) -> Result<(), RefuseError> {
         if let Some(token) = Token::parse(TokenKind::Registration, token) {
-            return Ok(self.db.spend_registration(token.digest().as_str()).await?);
+            let is_valid = self.db.spend_registration(token.digest().as_str()).await?;
+            return is_valid.then_some(()).ok_or(RefuseError::InvalidToken);
         }
         let token =
             Token::parse(TokenKind::EmailVerification, token).ok_or(RefuseError::InvalidToken)?;
         let digest = token.digest();
-        let verification = self.db.find_email_verification(digest.as_str()).await?;
-        let tx = self.db.begin().await?;
+        let found = self.db.find_email_verification(digest.as_str()).await?;
+        let verification = found.ok_or(RefuseError::InvalidToken)?;
+        let mut tx = self.begin(client).await?;
         let user = tx.lock_user(verification.user_id).await?;
-        tx.spend_email_verification(digest.as_str()).await?;
+        let is_valid = tx.spend_email_verification(digest.as_str()).await?;
+        let user = user.filter(|_| is_valid).ok_or(RefuseError::InvalidToken)?;
         if verification.email == user.email {
-            if user.email_verified_at.is_some() {
+            // The account of an administrator is deleted by another one.
+            if user.email_verified_at.is_some() || Role::of(&user) == Role::Admin {
                 return Err(RefuseError::InvalidToken);
             }
             Self::erase(&tx, &user).await?;
-            tx.commit().await?;
             let (user_id, reason) = (user.id, "refused by the owner of the address");
-            Event::UserDeleted { user_id, reason }.log(&client.network());
-            return Ok(());
+            tx.record(Event::UserDeleted { user_id, reason }).await?;
         }
         Ok(tx.commit().await?)
     }

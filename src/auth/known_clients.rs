@@ -1,58 +1,40 @@
-//! Networks that the owner of an account is known to use.
+//! Known networks: those that the owner of an account has used lately.
 
-use chrono::TimeDelta;
 use entity::user;
 
-use super::{Auth, Client, DbError, LetterKind, mails::NewLetter};
-use crate::db::Transaction;
-
-/// How long a network is known after a sign-in, or the use of a session, from it.
-pub(super) const KNOWN: TimeDelta = TimeDelta::days(30);
-
-/// How many networks of one account are known: more than anybody uses, and few enough to be listed.
-pub(super) const MOST_CLIENTS: u64 = 100;
+use super::{
+    client::{Client, MOST_NETWORKS, NETWORK_KNOWN},
+    kernel::Auth,
+};
+use crate::db::{DbError, Transaction};
 
 impl Auth {
-    /// Notes, in a transaction, from where the owner of an account signs in; and has the owner told, if the network is not
-    /// known from a sign-in in the last 30 days: that somebody uses a session from there, perhaps a stolen one, says nothing. What the browser says of itself decides nothing: anybody can copy it. The first time there
-    /// is nothing new to tell.
+    /// Records, in a transaction, the network of a sign-in. Returns whether to notify the owner: if no sign-in came
+    /// from this network in the last 30 days.
+    ///
+    /// The use of a session from a network does not make it known here, because the session may be stolen. Nor does the
+    /// `User-Agent`, because anybody can copy it. The first sign-in of an account sends no notification.
     pub(super) async fn note_client(
-        &self,
         tx: &Transaction,
         user: &user::Model,
         client: &Client,
-    ) -> Result<(), DbError> {
-        let since = tx.clock().now() - KNOWN;
+    ) -> Result<bool, DbError> {
+        let since = tx.clock().now() - NETWORK_KNOWN;
         let network = client.network();
         let is_known = tx.has_signed_in_from(user.id, &network, since).await?;
-        if user.last_signed_in_at.is_some() && !is_known {
-            let kind = LetterKind::NewSignIn;
-            let letter = NewLetter {
-                ip: client.ip,
-                ..NewLetter::about(user, kind, client.language)
-            };
-            self.tell(tx, user, letter, client).await?;
-        }
-        self.remember_client(tx, user, client).await?;
-        tx.forget_oldest_clients(user.id, MOST_CLIENTS).await
+        tx.note_sign_in_from(user.id, network).await?;
+        tx.forget_oldest_clients(user.id, MOST_NETWORKS).await?;
+        Ok(user.last_signed_in_at.is_some() && !is_known)
     }
 
-    /// Notes, in a transaction, that the owner of an account uses a network.
-    pub(super) async fn remember_client(
-        &self,
+    /// Forgets, in a transaction, all networks of an account except the one in use now. A thief who knew the password
+    /// may have signed in from the others.
+    pub(super) async fn forget_other_clients(
         tx: &Transaction,
-        user: &user::Model,
+        user_id: i64,
         client: &Client,
     ) -> Result<(), DbError> {
-        tx.note_sign_in_from(user.id, client.network()).await
-    }
-
-    /// Forgets some of the clients that are not known any more, and says whether there may be more.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn sweep_clients(&self) -> Result<bool, DbError> {
-        let before = self.db.clock().now() - KNOWN;
-        self.db.delete_clients_unused_since(before).await
+        tx.delete_known_clients(user_id).await?;
+        tx.note_sign_in_from(user_id, client.network()).await
     }
 }

@@ -1,4 +1,5 @@
-//! That sessions are in use, and from where: noted beside the requests that use them, and many at once where there are many.
+//! Records when sessions were last used, and from which network. A background task writes this in batches, beside the
+//! requests.
 
 use std::{
     collections::BTreeMap,
@@ -11,34 +12,34 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::{
-    DbError,
-    known_clients::{KNOWN, MOST_CLIENTS},
+    client::{MOST_NETWORKS, NETWORK_KNOWN},
     throttle::Throttle,
 };
+use crate::db::DbError;
 
-/// How many sessions wait to be noted at most: one that comes when there are so many is noted at its next request.
+/// How many sessions may wait to be recorded. A session that finds the queue full is recorded at its next request.
 const MOST_WAITING: usize = 10_000;
 
-/// How many are noted in one statement.
+/// How many sessions are recorded in one statement.
 const BATCH: usize = 200;
 
-/// How exactly is known when a network was last used: it is known for 30 days.
+/// The accuracy of the time at which a network was last used. A network counts as known for 30 days.
 const NETWORK_STEP: TimeDelta = TimeDelta::hours(1);
 
-/// The sessions whose use is to be noted. All clones are one.
+/// The sessions whose use is to be recorded. All clones share one state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LastSeen(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Each with the network that it was used from.
+    /// Each session with the network that it was used from.
     waiting: BTreeMap<Uuid, String>,
-    /// Whether somebody is at it.
+    /// Whether a writer is running.
     is_written: bool,
 }
 
 impl LastSeen {
-    /// Has it noted that a session is in use, unless that was within the last `step`, and does not wait for it.
+    /// Records that a session is in use, unless that was recorded within the last `step`. Returns at once.
     pub(super) fn note(&self, id: Uuid, network: String, throttle: &Throttle, step: TimeDelta) {
         let mut state = self.state();
         if state.waiting.len() < MOST_WAITING {
@@ -54,7 +55,11 @@ impl LastSeen {
                 for uses in uses.chunks(BATCH) {
                     if let Err(err) = write(&throttle, uses, step).await {
                         let error = &err as &dyn Error;
-                        tracing::debug!(error, "the use of {} sessions was not noted", uses.len());
+                        tracing::debug!(
+                            error,
+                            "the use of {} sessions was not recorded",
+                            uses.len()
+                        );
                     }
                 }
             }
@@ -66,7 +71,7 @@ impl LastSeen {
     }
 }
 
-/// Notes the use of sessions, each from a network.
+/// Records the use of sessions, each with its network.
 async fn write(
     throttle: &Throttle,
     uses: &[(Uuid, String)],
@@ -92,7 +97,8 @@ async fn write(
     Ok(())
 }
 
-/// Notes that a network is in use, unless the session that it was used by has ended: perhaps because of that.
+/// Records that a network is in use, unless the session that used it has ended. It may have ended because the network
+/// was not the owner's.
 async fn note_network(
     throttle: &Throttle,
     user_id: i64,
@@ -105,9 +111,9 @@ async fn note_network(
         return Ok(());
     }
     let now = tx.clock().now();
-    // A stolen session is not to make any number of networks known, each with attempts of its own.
+    // A stolen session must not make any number of networks known: each known network has attempts of its own.
     let is_new = tx
-        .find_networks([user_id], now - KNOWN)
+        .find_networks([user_id], now - NETWORK_KNOWN)
         .await?
         .iter()
         .all(|client| client.network != network);
@@ -115,15 +121,16 @@ async fn note_network(
         return Ok(());
     }
     tx.note_use_from(user_id, network.to_owned()).await?;
-    tx.forget_oldest_clients(user_id, MOST_CLIENTS).await?;
+    tx.forget_oldest_clients(user_id, MOST_NETWORKS).await?;
     tx.commit().await
 }
 
-/// Whoever is at it, until nothing waits or its runtime ends.
+/// The running writer. It ends when nothing waits, or when its runtime ends.
 struct Writer(LastSeen);
 
 impl Writer {
-    /// All that wait; nothing, and then the next note needs another writer.
+    /// Takes everything that waits. `None` if nothing does: then the next call of [`LastSeen::note`] starts another
+    /// writer.
     fn next(&self) -> Option<Vec<(Uuid, String)>> {
         let mut state = self.0.state();
         state.is_written = !state.waiting.is_empty();

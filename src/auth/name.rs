@@ -1,4 +1,4 @@
-//! Names: what people want to be called.
+//! The names that people choose for themselves.
 
 /// The longest name, in characters.
 const LONGEST: usize = 100;
@@ -6,22 +6,22 @@ const LONGEST: usize = 100;
 /// A name that an account can have.
 pub(super) struct Name(String);
 
-/// Why a text is no name that an account can have.
+/// The reason why a text can't be the name of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing but white space, or over 100 characters.
+    /// The name is empty, all white space, or over 100 characters long.
     #[error("A name has 1 to {LONGEST} characters.")]
     Length,
-    /// A line break, a tab, or another control character.
+    /// The name contains a line break, a tab, or another control character.
     #[error("A name must not have line breaks or other control characters.")]
     ControlCharacter,
 }
 
 impl Name {
-    /// Reads a name, with or without white space around it.
+    /// Parses a name. White space around it is ignored.
     ///
     /// # Errors
-    /// [`NameError`] says what is wrong, in a sentence for the person who typed it.
+    /// [`NameError`] says what is wrong, in a sentence for the person who typed the name.
     pub(super) fn parse(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
         if text.chars().any(char::is_control) {

@@ -1,68 +1,68 @@
-//! Registration: who gets an account, and when.
+//! Registration: how accounts are opened.
 
 use entity::{registration, user};
 use uuid::Uuid;
 
 use super::{
-    Auth, Client, DbError, Email, EmailError, HashingError, LetterKind, PasswordError,
-    PasswordHash, ThrottleError, Token, VerifyEmailError, WeakPassword,
-    event::Event,
-    mails::NewLetter,
-    password::{self, Password, StoredHash},
+    account::Account,
+    client::Client,
+    email::{Email, EmailError},
+    email_verification::VerifyEmailError,
+    event::{Event, NOT_CONFIRMED},
+    kernel::Auth,
+    passwords::{Password, PasswordError, PasswordHash, StoredHash, WeakPassword},
+    policy::RegistrationMode,
     throttle::{Action, Allowance},
+    tokens::Token,
+    unavailable::{Unavailable, db_error_is_unavailable},
 };
-use crate::{config::RegistrationMode, db::Transaction};
+use crate::db::{DbError, Transaction};
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Clone, Debug)]
 pub enum Registered {
     /// The account is open.
-    Opened(user::Model),
-    /// It waits until the letter to its address is answered, if the address has no account yet. Which it is, only the owner
-    /// of the address learns.
+    Opened(Account),
+    /// The registration is pending until the link in the email is used. The email has no such link if the address
+    /// already has an account. Only the owner of the address learns which it is.
     Waits,
 }
 
-/// Why no account was made.
+/// The reason why no account was opened.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// Nobody registers here: accounts are made by whoever runs the service.
+    /// Registration is closed: the operator of the service opens accounts.
     #[error("registration is closed")]
     Closed,
-    /// The address is none that an account can have.
+    /// The text can't be the address of an account.
     #[error(transparent)]
     InvalidEmail(#[from] EmailError),
-    /// The password can be nobody's.
+    /// The text can't be the password of an account.
     #[error(transparent)]
     InvalidPassword(#[from] PasswordError),
-    /// The password is not good enough.
+    /// The password is too weak.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
     /// There is an account with this address.
     #[error("User {0} already exists")]
     AlreadyExists(Email),
-    /// There were too many registrations from this client.
+    /// The operation could not be carried out. After a temporary error of the database, the account may exist.
     #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The password could not be hashed: too much to do, most likely.
-    #[error(transparent)]
-    Hashing(#[from] HashingError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(#[from] DbError),
+    Unavailable(#[from] Unavailable),
 }
 
+db_error_is_unavailable!(RegisterError);
+
 impl Auth {
-    /// Opens an account for whoever gives an address that has none, and a password that the policy accepts: the door for
-    /// whoever may open accounts, whatever the mode of registration.
+    /// Opens an account for an address that has none, with a password that the policy accepts. Ignores the mode of
+    /// registration: it is for programs that are allowed to open accounts.
     ///
-    /// The address is kept in its canonical form. Of any number of calls for one address at once,
-    /// one succeeds. The account is durable when this returns, and so is the request for the letter that verifies the
-    /// address, which is in English.
+    /// The address is stored in canonical form. Of any number of concurrent calls for one address, one succeeds. When
+    /// this returns, the account is durable, and so is the request for the email, in English, that verifies the
+    /// address.
     ///
     /// # Errors
-    /// [`RegisterError`]; nothing was changed then, except that after [`RegisterError::Db`] with an error
-    /// that is temporary the account may be there.
+    /// [`RegisterError`]. Nothing was changed then, except as [`RegisterError::Unavailable`] says.
     pub async fn register_user(
         &self,
         email: &str,
@@ -72,15 +72,16 @@ impl Auth {
         self.open_account(email, password, &Client::default()).await
     }
 
-    /// The door for strangers. What comes of it depends on the mode of registration, the policy's:
+    /// Registers a stranger. The result depends on the policy's mode of registration:
     ///
     /// - open: as [`Auth::register_user`];
-    /// - private: the same for every address, in the same time. A letter goes to it, and the registration waits, with its own
-    ///   password, for as long as the token in it is good. Where the address has an account, its owner is told so instead;
+    /// - private: every address gets the same answer, in the same time. An email goes to the address. The registration,
+    ///   with its own password, is pending while the token in the email is valid. If the address has an account, its
+    ///   owner is notified instead;
     /// - closed: refused.
     ///
     /// # Errors
-    /// [`RegisterError`], as [`Auth::register_user`] has them.
+    /// [`RegisterError`], as for [`Auth::register_user`].
     pub async fn register(
         &self,
         email: &str,
@@ -91,15 +92,16 @@ impl Auth {
         if mode == RegistrationMode::Closed {
             return Err(RegisterError::Closed);
         }
+        // Overflow is refused at once, before the database counts anything.
+        self.passwords.has_room(client)?;
         self.throttle.count_action(Action::Register, client).await?;
         let (email, password) = self.parse(email, password)?;
         if mode == RegistrationMode::Private {
-            self.await_registration(email, password, client).await?;
-            Event::Registered { user_id: None }.log(&client.network());
+            self.request_registration(email, password, client).await?;
             return Ok(Registered::Waits);
         }
         let user = self.open_account(email, password, client).await?;
-        Ok(Registered::Opened(user))
+        Ok(Registered::Opened(user.into()))
     }
 
     async fn open_account(
@@ -108,69 +110,68 @@ impl Auth {
         password: Password,
         client: &Client,
     ) -> Result<user::Model, RegisterError> {
-        // Spares the hash where the address is taken or the database is down. Who is first is decided
-        // below, by the unique constraint.
-        match self.db.find_user_by([("email", email.as_str())]).await {
-            Ok(_) => return Err(RegisterError::AlreadyExists(email)),
-            Err(DbError::NoResultFound) => {}
-            Err(err) => return Err(err.into()),
+        // Saves the cost of a hash if the address is taken or the database is down. Concurrent registrations are
+        // decided below, by the unique constraint.
+        if self.db.find_user_by_email(email.as_str()).await?.is_some() {
+            return Err(RegisterError::AlreadyExists(email));
         }
-        let hash = self.hash_of_new(&email, password, client).await?;
-        let tx = self.db.begin().await?;
+        let hash = self.passwords.hash_new(password, email.as_str(), client);
+        let hash = hash.await??;
+        let mut tx = self.begin(client).await?;
         let user = match tx.add_user(email.as_str(), hash.as_str()).await {
             Ok(user) => user,
             Err(DbError::Conflict(_)) => return Err(RegisterError::AlreadyExists(email)),
             Err(err) => return Err(err.into()),
         };
         let whose = Allowance::Strangers;
-        let throttle = &self.throttle;
-        if throttle
-            .allows_letter(&tx, &user.email, whose, client)
-            .await?
-        {
-            Self::await_verification(&tx, &user, client.language).await?;
-        }
+        let is_mailed = self
+            .throttle
+            .allows_mail(&tx, &user.email, whose, client)
+            .await?;
+        let verification = if is_mailed {
+            Some(Self::add_verification(&tx, &user).await?)
+        } else {
+            None
+        };
+        tx.record(Event::Registered {
+            user: &user,
+            verification,
+        })
+        .await?;
         tx.commit().await?;
-        self.posted.notify_one();
-        let user_id = Some(user.id);
-        Event::Registered { user_id }.log(&client.network());
         Ok(user)
     }
 
-    async fn await_registration(
+    async fn request_registration(
         &self,
         email: Email,
         password: Password,
         client: &Client,
     ) -> Result<(), RegisterError> {
-        let hash = self.hash_of_new(&email, password, client).await?;
-        let id = Uuid::new_v4();
-        let tx = self.db.begin().await?;
+        let email = email.as_str();
+        let hash = self.passwords.hash_new(password, email, client);
+        let hash = hash.await??;
+        let mut tx = self.begin(client).await?;
         let whose = Allowance::Strangers;
-        let throttle = &self.throttle;
-        if !throttle
-            .allows_letter(&tx, email.as_str(), whose, client)
-            .await?
-        {
-            return Ok(());
+        let is_mailed = self.throttle.allows_mail(&tx, email, whose, client).await?;
+        let registration = is_mailed.then(Uuid::new_v4);
+        if let Some(id) = registration {
+            tx.add_registration(registration::Model {
+                id,
+                email: email.to_owned(),
+                hashed_password: hash.as_str().to_owned(),
+                token_digest: None,
+                token_expires_at: None,
+                created_at: tx.clock().now(),
+            })
+            .await?;
         }
-        tx.add_registration(registration::Model {
-            id,
-            email: email.as_str().to_owned(),
-            hashed_password: hash.as_str().to_owned(),
-            token_digest: None,
-            token_expires_at: None,
-            created_at: tx.clock().now(),
+        tx.record(Event::RegistrationRequested {
+            email,
+            registration,
         })
         .await?;
-        let letter = NewLetter {
-            subject_id: Some(id),
-            ..NewLetter::to(email.as_str(), LetterKind::Registration, client.language)
-        };
-        Self::post(&tx, letter).await?;
-        tx.commit().await?;
-        self.posted.notify_one();
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     fn parse(&self, email: &str, password: &str) -> Result<(Email, Password), RegisterError> {
@@ -180,20 +181,8 @@ impl Auth {
         Ok((email, password))
     }
 
-    /// Hashes the password of a new account, if it is good enough.
-    async fn hash_of_new(
-        &self,
-        email: &Email,
-        password: Password,
-        client: &Client,
-    ) -> Result<PasswordHash, RegisterError> {
-        let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost, &client.block())?;
-        let password = self.judge(&place, password, email.as_str()).await??;
-        Ok(password::hash(&place, &password, cost).await?)
-    }
-
-    /// Makes a registration an account, for whoever has both the letter and the password that was given with it.
+    /// Completes a registration: its account is opened, for a request with both the token from the email and the
+    /// password of the registration.
     pub(super) async fn complete_registration(
         &self,
         token: &Token,
@@ -204,39 +193,40 @@ impl Auth {
             return Err(VerifyEmailError::InvalidToken);
         }
         let digest = token.digest();
-        let waiting = self.db.find_registration(digest.as_str()).await?;
+        let found = self.db.find_registration(digest.as_str()).await?;
+        let waiting = found.ok_or(VerifyEmailError::InvalidToken)?;
         let password = password.ok_or(VerifyEmailError::NotSignedIn)?;
         let stored = StoredHash::parse(&waiting.hashed_password);
         let verdict = self
-            .guess_hash(&waiting.email, password, stored, client)
+            .confirm_hash(&waiting.email, password, stored, client)
             .await?;
-        if !verdict.is_right {
-            Event::PasswordRefused { user_id: None }.log(&client.network());
+        let Some(verdict) = verdict else {
+            let refused = Event::SessionRefused {
+                user_id: None,
+                reason: NOT_CONFIRMED,
+            };
+            self.record(refused, None, client).await?;
             return Err(VerifyEmailError::WrongPassword);
-        }
+        };
         let rehashed = verdict.rehashed.as_ref().map(PasswordHash::as_str);
         let hash = rehashed.unwrap_or(&waiting.hashed_password);
-        let tx = self.db.begin().await?;
-        tx.spend_registration(digest.as_str()).await?;
-        let user = Self::add_verified(&tx, &waiting.email, hash).await;
-        match user {
+        let mut tx = self.begin(client).await?;
+        if !tx.spend_registration(digest.as_str()).await? {
+            return Err(VerifyEmailError::InvalidToken);
+        }
+        match Self::add_verified(&tx, &waiting.email, hash).await {
             Err(DbError::Conflict(_)) => Err(VerifyEmailError::AlreadyExists(waiting.email)),
-            outcome => {
-                let user_id = outcome?;
-                tx.commit().await?;
-                let registered = Event::Registered {
-                    user_id: Some(user_id),
-                };
-                registered.log(&client.network());
-                Ok(())
+            added => {
+                let user_id = added?;
+                tx.record(Event::RegistrationCompleted { user_id }).await?;
+                Ok(tx.commit().await?)
             }
         }
     }
 
     async fn add_verified(tx: &Transaction, email: &str, hash: &str) -> Result<i64, DbError> {
         let user = tx.add_user(email, hash).await?;
-        tx.update_user(user.id, [("email_verified_at", user.created_at)])
-            .await?;
+        tx.set_email_verified(user.id).await?;
         Ok(user.id)
     }
 }

@@ -1,7 +1,9 @@
-//! The service's own secret, which is outside the database: a dump of the database alone is worth less for it.
+//! The secret keys of the service. They are kept outside the database, so that a dump of the database alone reveals
+//! less.
 //!
-//! From it are derived the keys under which attempts are counted (see the rate limits), so that nobody who reads the table
-//! can find out which addresses are in it. The first key is used for what is new; the others are those that were used before.
+//! The rate limits derive a key from them, so that the counts in the database don't reveal addresses. The audit log
+//! derives keys from them, so that a change of its rows shows. The first key is the current one. The others were used
+//! before it.
 
 use std::{
     fmt, fs, io,
@@ -20,7 +22,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Auth, DbError, throttle::Throttle};
+use crate::db::{DB, DbError};
 
 /// The length of a key, in bytes.
 const LENGTH: usize = 32;
@@ -28,7 +30,7 @@ const LENGTH: usize = 32;
 /// How many hexadecimal digits a fingerprint has: enough to tell keys apart.
 const FINGERPRINT: usize = 16;
 
-/// Base64 with padding or without.
+/// Base64 that accepts text with or without padding.
 const fn base64(alphabet: &Alphabet) -> GeneralPurpose {
     let config =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -37,51 +39,52 @@ const fn base64(alphabet: &Alphabet) -> GeneralPurpose {
 const BASE64: GeneralPurpose = base64(&alphabet::STANDARD);
 const BASE64_URL: GeneralPurpose = base64(&alphabet::URL_SAFE);
 
-/// The keys of the service. Not printed, and wiped from memory after use.
+/// The keys of the service. They are never printed, and are wiped from memory after use.
 #[derive(Clone)]
 pub struct SealingKeys(Arc<Vec<Key>>);
 
 type Key = Zeroizing<[u8; LENGTH]>;
 
-/// Where the keys come from.
+/// The source of the keys.
 #[derive(Clone)]
 pub enum KeySource {
-    /// A text, one key a line or separated by commas.
+    /// A text, with one key a line or keys separated by commas.
     Text(Zeroizing<String>),
-    /// A file with such a text. It is made where it is missing and the database was not used with a key before.
+    /// A file with such a text. If the file is missing, and the database was never used with a key, the file is
+    /// created.
     File(PathBuf),
 }
 
-/// Why the keys can't be used. No key is part of it.
+/// The reason why the keys can't be used. It contains no key.
 #[derive(Debug, thiserror::Error)]
 pub enum SealingKeyError {
-    /// The text holds no key, or something that is none.
+    /// The text has no key, or a line that is not a key.
     #[error(
-        "holds no key, or a line that is none: each line is 32 random bytes in base64, as `openssl rand -base64 32` prints them"
+        "contains no key, or something that is not a key: each line, or part between commas, is 32 random bytes in base64, as `openssl rand -base64 32` prints them"
     )]
     Malformed,
-    /// The file can't be read or made.
+    /// The file can't be read or created.
     #[error(
         "can't use the file {}: {cause}. Give the service a folder that it may write to, a file that it may read, or the key \
          itself in BIENVENUE_KEYS",
         .path.display()
     )]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// The file is missing, and the database has been used with a key before.
+    /// The file is missing, and the database has already been used with a key.
     #[error(
-        "names the file {}, which is not there, and this database is used with the key {fingerprint}. Put that file \
+        "names the file {}, which does not exist, and this database is used with the key {fingerprint}. Put that file \
          back, or give its key in BIENVENUE_KEYS. If the key is lost for good, docs/operating.md says what to do",
         .path.display()
     )]
     Missing {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What tells the key that is wanted from others.
+        /// The fingerprint of the required key.
         fingerprint: String,
     },
     /// The database is used with another key.
@@ -90,24 +93,18 @@ pub enum SealingKeyError {
          To replace a key, give the new one first and the old one after it"
     )]
     OtherKey {
-        /// What tells the first key that was given from others.
+        /// The fingerprint of the first given key.
         given: String,
-        /// What tells the key that is wanted from others.
+        /// The fingerprint of the required key.
         fingerprint: String,
     },
-    /// The database has no answer.
+    /// The database failed.
     #[error(transparent)]
-    Db(DbError),
-}
-
-impl From<DbError> for SealingKeyError {
-    fn from(err: DbError) -> Self {
-        Self::Db(err)
-    }
+    Db(#[from] DbError),
 }
 
 impl SealingKeys {
-    /// One new key.
+    /// Makes one random key.
     ///
     /// # Panics
     /// When the system has no random numbers.
@@ -118,7 +115,7 @@ impl SealingKeys {
         Self(Arc::new(vec![key]))
     }
 
-    /// Reads keys: 32 bytes each, in base64 or hexadecimal, one a line or separated by commas.
+    /// Parses keys: 32 bytes each, in base64 or hexadecimal, one a line or separated by commas.
     ///
     /// # Errors
     /// [`SealingKeyError::Malformed`].
@@ -132,17 +129,41 @@ impl SealingKeys {
         }
     }
 
-    /// What tells the first key from others, and gives nothing of it away.
+    /// Reads the keys from their source, for a database that is used with them. Nothing is written.
+    ///
+    /// # Errors
+    /// [`SealingKeyError`].
+    pub async fn of(db: &DB, source: &KeySource) -> Result<Self, SealingKeyError> {
+        let keys = match source {
+            KeySource::Text(text) => Self::parse(text)?,
+            KeySource::File(path) => read(path)?,
+        };
+        match db.find_key_fingerprint().await? {
+            Some(fingerprint) if !keys.has(&fingerprint) => Err(SealingKeyError::OtherKey {
+                given: keys.fingerprint(),
+                fingerprint,
+            }),
+            _ => Ok(keys),
+        }
+    }
+
+    /// The fingerprint of the first key. It identifies the key and reveals nothing of it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.0.first().map(fingerprint).unwrap_or_default()
     }
 
-    /// A key for one purpose, derived from the first. Source: RFC 5869, 2.3, of one block, as the keys are random already.
+    /// Derives a key for one purpose from the first key. One block is enough, because the keys are already random.
+    /// Source: RFC 5869, 2.3.
     pub(super) fn derive(&self, purpose: &str) -> Hmac<Sha256> {
         let key = self.0.first().map_or(&[][..], |key| &key[..]);
         let derived = derive(key, purpose);
         hmac(&derived[..])
+    }
+
+    /// Derives a key for one purpose from each of the keys.
+    pub(super) fn derive_all(&self, purpose: &str) -> impl Iterator<Item = Zeroizing<[u8; 32]>> {
+        self.0.iter().map(move |key| derive(&key[..], purpose))
     }
 
     fn has(&self, wanted: &str) -> bool {
@@ -190,46 +211,43 @@ impl fmt::Debug for KeySource {
     }
 }
 
-impl Auth {
-    /// The same service with these keys, if they are those that its database is used with. The database remembers the
-    /// fingerprint of the first one that it was used with; where that is among the keys but not the first, it is replaced.
-    ///
-    /// Without this, a service has a random key of its own, and forgets with it what it counted.
-    ///
-    /// # Errors
-    /// [`SealingKeyError`].
-    pub async fn with_keys(self, source: &KeySource) -> Result<Auth, SealingKeyError> {
-        let stored = self.db.find_key_fingerprint().await?;
-        let (keys, is_new) = match source {
-            KeySource::Text(text) => (SealingKeys::parse(text)?, false),
-            KeySource::File(path) => read_or_make(path, stored.as_deref())?,
-        };
-        let given = keys.fingerprint();
-        let stored = if let Some(stored) = stored {
-            stored
-        } else {
-            self.db.add_key_fingerprint(&given).await?;
-            // Another process may have been first.
-            let stored = self.db.find_key_fingerprint().await?;
-            stored.unwrap_or_else(|| given.clone())
-        };
-        if !keys.has(&stored) {
-            if let (KeySource::File(path), true) = (source, is_new) {
-                // Nothing has used it.
-                let _ = fs::remove_file(path);
-            }
-            let fingerprint = stored;
-            return Err(SealingKeyError::OtherKey { given, fingerprint });
+/// Reads the keys of a service, and checks that they belong to its database. The database stores the fingerprint of the
+/// first key that it was used with. If that key is among the given keys but not the first, the fingerprint is replaced
+/// by that of the first.
+///
+/// # Errors
+/// [`SealingKeyError`].
+pub(super) async fn keys_of(db: &DB, source: &KeySource) -> Result<SealingKeys, SealingKeyError> {
+    let stored = db.find_key_fingerprint().await?;
+    let (keys, is_new) = match source {
+        KeySource::Text(text) => (SealingKeys::parse(text)?, false),
+        KeySource::File(path) => read_or_make(path, stored.as_deref())?,
+    };
+    let given = keys.fingerprint();
+    let stored = if let Some(stored) = stored {
+        stored
+    } else {
+        db.add_key_fingerprint(&given).await?;
+        // Another process may have stored its fingerprint first.
+        let stored = db.find_key_fingerprint().await?;
+        stored.unwrap_or_else(|| given.clone())
+    };
+    if !keys.has(&stored) {
+        if let (KeySource::File(path), true) = (source, is_new) {
+            // The new key has not been used for anything.
+            let _ = fs::remove_file(path);
         }
-        if stored != given {
-            self.db.replace_key_fingerprint(&stored, &given).await?;
-        }
-        let throttle = Throttle::new(self.db.clone(), self.policy.throttle, &keys);
-        Ok(Auth { throttle, ..self })
+        let fingerprint = stored;
+        return Err(SealingKeyError::OtherKey { given, fingerprint });
     }
+    if stored != given {
+        db.replace_key_fingerprint(&stored, &given).await?;
+    }
+    Ok(keys)
 }
 
-/// The keys in a file, which is made if it may be; and whether it was.
+/// Reads the keys from a file, which is created if it is missing and no key is required yet. Also returns whether it
+/// was created.
 fn read_or_make(path: &Path, wanted: Option<&str>) -> Result<(SealingKeys, bool), SealingKeyError> {
     let failed = |cause| SealingKeyError::File {
         path: path.to_owned(),
@@ -241,7 +259,7 @@ fn read_or_make(path: &Path, wanted: Option<&str>) -> Result<(SealingKeys, bool)
             if mode.is_ok_and(|mode| mode & 0o007 != 0) {
                 let path = path.display();
                 tracing::warn!(
-                    "everybody on this machine can read the key file {path}: chmod 600 {path}"
+                    "everybody on this machine can read the key file {path}: run chmod 600 {path}"
                 );
             }
             Ok((SealingKeys::parse(&text)?, false))
@@ -253,7 +271,7 @@ fn read_or_make(path: &Path, wanted: Option<&str>) -> Result<(SealingKeys, bool)
                 fingerprint: fingerprint.to_owned(),
             }),
             None if make(path).map_err(failed)? => Ok((read(path)?, true)),
-            // Another process made it at the same moment.
+            // Another process created it at the same moment.
             None => Ok((read(path)?, false)),
         },
     }
@@ -268,7 +286,8 @@ fn read(path: &Path) -> Result<SealingKeys, SealingKeyError> {
     SealingKeys::parse(&text)
 }
 
-/// Makes a file with a new key, for its owner's eyes alone; whole, or not at all. Says whether it was not there already.
+/// Creates a file with a new key, readable only by its owner. The file appears complete or not at all. Returns `false`
+/// if it already existed.
 fn make(path: &Path) -> io::Result<bool> {
     use std::io::Write as _;
     let keys = SealingKeys::generate();
@@ -287,7 +306,7 @@ fn make(path: &Path) -> io::Result<bool> {
     let written = file
         .write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
-        // Unlike a rename, it replaces nothing.
+        // Unlike a rename, a hard link never replaces an existing file.
         .and_then(|()| fs::hard_link(&unfinished, path));
     fs::remove_file(&unfinished)?;
     match written {

@@ -1,109 +1,109 @@
-//! Accounts, and what their owners may do with them.
+//! Accounts, and what their owners can do with them.
 
 use entity::user;
 
 use super::{
-    Auth, Client, CurrentSession, DbError, HashingError, LetterKind, PasswordError, PasswordHash,
-    Session, SignedIn, ThrottleError, Token, TokenKind, WeakPassword,
-    credentials::stored_hash,
-    event::Event,
-    mails::NewLetter,
+    account::Account,
+    admin::is_last_administrator,
+    attempts::stored_hash,
+    audit::{erase_events, former_addresses},
+    client::Client,
+    event::{Event, NOT_CONFIRMED, Update},
+    kernel::Auth,
     name::{Name, NameError},
-    password::{self, Password},
+    passwords::{Password, PasswordError, Replacement, WeakPassword},
+    role::Role,
+    sessions::{CurrentSession, FreshSessionError, Session, SessionError, SignedIn},
+    tokens::{Purpose, Token, TokenKind, Tokens},
+    unavailable::{Unavailable, db_error_is_unavailable},
 };
-use crate::db::{Transaction, Value};
+use crate::db::{DbError, Transaction};
 
-/// How many accounts are removed at once.
-const SWEEP: u64 = 100;
-
-/// Why a password was not changed.
+/// The reason why a password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The session has ended meanwhile.
+    /// The session has ended during the request.
     #[error("not signed in")]
     NotSignedIn,
-    /// What was given as the current password is not.
+    /// The current password is wrong.
     #[error("wrong password")]
     WrongPassword,
-    /// There were too many guesses.
-    #[error(transparent)]
-    Throttle(#[from] ThrottleError),
-    /// The new password can be nobody's.
+    /// The new password can't be the password of an account.
     #[error(transparent)]
     InvalidPassword(#[from] PasswordError),
-    /// The new password is not good enough.
+    /// The new password is too weak.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
-    /// The password could not be hashed: too much to do, most likely.
+    /// The operation could not be carried out.
     #[error(transparent)]
-    Hashing(#[from] HashingError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(DbError),
+    Unavailable(#[from] Unavailable),
 }
 
-impl From<DbError> for ChangePasswordError {
-    fn from(err: DbError) -> Self {
-        match err {
-            DbError::NoResultFound => Self::NotSignedIn,
-            err => Self::Db(err),
-        }
-    }
-}
+db_error_is_unavailable!(ChangePasswordError);
 
-/// Why a name was not set.
+/// The reason why an account was not closed.
 #[derive(Debug, thiserror::Error)]
-pub enum SetNameError {
-    /// The session has ended meanwhile.
+pub enum CloseAccountError {
+    /// The session has ended during the request.
     #[error("not signed in")]
     NotSignedIn,
-    /// The text is no name that an account can have.
-    #[error(transparent)]
-    InvalidName(#[from] NameError),
-    /// The database has no answer.
-    #[error(transparent)]
-    Db(DbError),
-}
-
-impl From<DbError> for SetNameError {
-    fn from(err: DbError) -> Self {
-        match err {
-            DbError::NoResultFound => Self::NotSignedIn,
-            err => Self::Db(err),
-        }
-    }
-}
-
-/// Why something was not done that needs a fresh session.
-#[derive(Debug, thiserror::Error)]
-pub enum FreshSessionError {
-    /// The session has ended meanwhile.
-    #[error("not signed in")]
-    NotSignedIn,
-    /// It is too long since the password was given.
+    /// The password was given too long ago.
     #[error("the password was not given in the last 10 minutes")]
     SignInAgain,
-    /// The database has no answer.
+    /// The account is the last one that can administer.
+    #[error("this is the last administrator")]
+    LastAdministrator,
+    /// The database failed.
     #[error(transparent)]
-    Db(DbError),
+    Db(#[from] DbError),
 }
 
-impl From<DbError> for FreshSessionError {
-    fn from(err: DbError) -> Self {
+impl From<FreshSessionError> for CloseAccountError {
+    fn from(err: FreshSessionError) -> Self {
         match err {
-            DbError::NoResultFound => Self::NotSignedIn,
-            err => Self::Db(err),
+            FreshSessionError::NotSignedIn => Self::NotSignedIn,
+            FreshSessionError::SignInAgain => Self::SignInAgain,
+            FreshSessionError::Db(err) => Self::Db(err),
+        }
+    }
+}
+
+/// What to change of a profile. What is `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProfileChange<'a> {
+    /// What the owner wants to be called; `Some(None)` removes the name.
+    pub name: Option<Option<&'a str>>,
+}
+
+/// Why a profile was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateProfileError {
+    /// The session has ended meanwhile.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// The text can't be the name of an account.
+    #[error(transparent)]
+    InvalidName(#[from] NameError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<SessionError> for UpdateProfileError {
+    fn from(err: SessionError) -> Self {
+        match err {
+            SessionError::NotSignedIn => Self::NotSignedIn,
+            SessionError::Db(err) => Self::Db(err),
         }
     }
 }
 
 impl Auth {
-    /// Changes the password of the caller, who gives the current one. All other sessions end; this one goes on with a new
-    /// token, and the old one opens nothing. A sign-in with the old password that is under way fails.
+    /// Changes the password of the caller, who gives the current one. All other sessions end. This one continues with a
+    /// new token, and the old token becomes invalid. A concurrent sign-in with the old password fails.
     ///
     /// # Errors
-    /// [`ChangePasswordError`]; nothing was changed then, except that after [`ChangePasswordError::Db`] with an error that
-    /// is temporary everything may be.
+    /// [`ChangePasswordError`].
     pub async fn change_password(
         &self,
         current: &CurrentSession,
@@ -111,197 +111,149 @@ impl Auth {
         new_password: &str,
         client: &Client,
     ) -> Result<SignedIn, ChangePasswordError> {
-        Password::parse(new_password)?.check_length(self.policy)?;
-        let block = client.block();
-        self.hashing.has_room(&block)?;
+        let new = Password::parse(new_password)?;
+        new.check_length(self.policy)?;
         let (id, user_id) = (current.session.id, current.user.id);
-        let address = Some(&*current.user.email);
-        let attempt = self.throttle.begin_attempt(address, client).await?;
-        let choice = match self.throttle.begin_choice(&id.to_string(), client).await {
-            Ok(choice) => choice,
-            Err(err) => {
-                attempt.was_not_judged().await;
-                return Err(err.into());
+        let address = &*current.user.email;
+        let judged = async {
+            let choice = self.throttle.begin_choice(&id.to_string(), client).await?;
+            let stored = stored_hash(&current.user);
+            let replacement = self
+                .passwords
+                .replace(stored.as_ref(), current_password, new, address, client)
+                .await;
+            if !matches!(replacement, Ok(Replacement::Weak(_))) {
+                choice.was_not_refused().await;
+            }
+            match replacement? {
+                Replacement::Hash(hash) => Ok(Some(hash)),
+                Replacement::WrongPassword => Ok(None),
+                // The current password was right, so this is not a failed attempt.
+                Replacement::Weak(weak) => Err(ChangePasswordError::WeakPassword(weak)),
             }
         };
-        let hash = self
-            .hash_instead(&block, &current.user, current_password, new_password)
-            .await;
-        if !matches!(hash, Err(ChangePasswordError::WeakPassword(_))) {
-            choice.was_not_refused().await;
-        }
-        let hash = match hash {
-            Ok(hash) => hash,
-            Err(ChangePasswordError::WrongPassword) => {
-                let user_id = Some(user_id);
-                Event::PasswordRefused { user_id }.log(&client.network());
-                attempt.was_wrong().await?;
-                return Err(ChangePasswordError::WrongPassword);
-            }
-            // The password was right, or was not judged.
-            Err(err) => {
-                attempt.was_not_judged().await;
-                return Err(err);
-            }
+        let Some((hash, attempt)) = self.attempt(Some(address), client, judged).await? else {
+            let refused = Event::SessionRefused {
+                user_id: Some(user_id),
+                reason: NOT_CONFIRMED,
+            };
+            self.record(refused, Some(current.actor()), client).await?;
+            return Err(ChangePasswordError::WrongPassword);
         };
         let token = Token::generate(TokenKind::Session);
         let token_digest = token.digest();
-        let tx = self.db.begin().await?;
+        let mut tx = self.begin(client).await?;
+        tx.act_as(user_id, id);
         let user = tx.lock_user(user_id).await?;
+        let user = user.ok_or(ChangePasswordError::NotSignedIn)?;
         attempt.was_right(&tx).await?;
-        // Had the password been changed meanwhile, this session would have ended, or have another token already.
-        tx.renew_session(id, current.token_digest.as_str(), token_digest.as_str())
+        // If the password was changed meanwhile, this session has ended or has another token.
+        let (old, new) = (current.token_digest.as_str(), token_digest.as_str());
+        if !tx.renew_session(id, old, new).await? {
+            return Err(ChangePasswordError::NotSignedIn);
+        }
+        self.end_sessions(&mut tx, user_id, Some(id), "password changed")
             .await?;
-        tx.delete_sessions(user_id, Some(id)).await?;
         tx.delete_email_verifications(user_id).await?;
-        // Somebody else who knew the password may have signed in from the others. After the sessions: one that is in use
-        // makes its network known.
-        tx.delete_known_clients(user_id).await?;
-        self.remember_client(&tx, &user, client).await?;
-        let nothing = Value::from(None::<String>);
-        let changes = [
-            ("hashed_password", Value::from(hash.as_str())),
-            ("session_id", id.to_string().into()),
-            ("reset_token", nothing.clone()),
-            ("reset_token_expires_at", nothing),
-        ];
-        tx.update_user(user_id, changes).await?;
+        Tokens::withdraw(&tx, Purpose::Invitation, user_id).await?;
+        // After the sessions are deleted: a session in use could make its network known again.
+        Self::forget_other_clients(&tx, user_id, client).await?;
+        tx.set_password(user_id, hash.as_str()).await?;
+        tx.set_newest_session(user_id, Some(id)).await?;
         self.throttle.forget_resets(&tx, &user.email).await?;
-        let kind = LetterKind::PasswordChanged;
-        let letter = NewLetter::about(&user, kind, client.language);
-        self.tell(&tx, &user, letter, client).await?;
-        let (session, user) = tx.find_session(token_digest.as_str()).await?;
+        let user = &user;
+        tx.record(Event::PasswordChanged { user }).await?;
+        let found = tx.find_session(new).await?;
+        let (session, user) = found.ok_or(ChangePasswordError::NotSignedIn)?;
         tx.commit().await?;
-        self.posted.notify_one();
-        let session_id = id;
-        let event = Event::PasswordChanged {
-            user_id,
-            session_id,
-        };
-        event.log(&client.network());
         let current = CurrentSession {
             session: Session::of(session, self.policy),
             user,
-            ip: client.ip,
+            client: client.clone(),
             token_digest,
         };
         Ok(SignedIn { current, token })
     }
 
-    /// Hashes a new password for somebody who knows the current one.
-    async fn hash_instead(
-        &self,
-        block: &str,
-        user: &user::Model,
-        current_password: &str,
-        new_password: &str,
-    ) -> Result<PasswordHash, ChangePasswordError> {
-        let new = Password::parse(new_password)?;
-        let stored = stored_hash(user);
-        // Two hashes are as much as one of the next cost.
-        let cost = self.policy.bcrypt_cost;
-        let place = self.hashing.place(cost + 1, block)?;
-        let matched = self.matches(&place, current_password, stored.as_ref());
-        if matched.await?.is_none() {
-            return Err(ChangePasswordError::WrongPassword);
-        }
-        let new = self.judge(&place, new, &user.email).await??;
-        Ok(password::hash(&place, &new, cost).await?)
-    }
-
-    /// Sets the name of the caller, or removes it, and returns the account as it is then.
+    /// Changes the profile of the caller, all that is named or nothing, and returns the account as it is then.
     ///
     /// # Errors
-    /// [`SetNameError`].
-    pub async fn set_name(
+    /// [`UpdateProfileError`].
+    pub async fn update_profile(
         &self,
         current: &CurrentSession,
-        name: Option<&str>,
-    ) -> Result<user::Model, SetNameError> {
-        let name = name.map(Name::parse).transpose()?.map(Name::into_string);
-        let (tx, mut user) = self.begin_as(current).await?;
-        if user.name != name {
-            tx.update_user(user.id, [("name", name.clone())]).await?;
+        change: ProfileChange<'_>,
+    ) -> Result<Account, UpdateProfileError> {
+        let name = match change.name {
+            Some(Some(name)) => Some(Some(Name::parse(name)?.into_string())),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let (mut tx, before) = self.begin_as(current).await?;
+        let mut user = before.clone();
+        if let Some(name) = name {
             user.name = name;
         }
+        if user != before {
+            tx.set_profile(&user).await?;
+            let update = Update {
+                fields: &["name"],
+                ..Update::default()
+            };
+            let user_id = user.id;
+            tx.record(Event::UserUpdated { user_id, update }).await?;
+        }
         tx.commit().await?;
-        Ok(user)
+        Ok(user.into())
     }
 
-    /// Closes the account of the caller, who has given the password in the last 10 minutes. All that hangs on it is gone.
+    /// Deletes the account of the caller and everything that belongs to it. The session must be fresh: the password was
+    /// given in the last 10 minutes.
     ///
     /// # Errors
-    /// [`FreshSessionError`].
-    pub async fn delete_user(&self, current: &CurrentSession) -> Result<(), FreshSessionError> {
-        let (tx, user) = self.begin_fresh(current).await?;
-        Self::erase(&tx, &user).await?;
-        tx.commit().await?;
-        let (user_id, reason) = (user.id, "closed by its owner");
-        Event::UserDeleted { user_id, reason }.log(&current.network());
-        Ok(())
-    }
-
-    /// Begins a transaction for a caller whose session is fresh, and holds on to the user.
-    pub(super) async fn begin_fresh(
-        &self,
-        current: &CurrentSession,
-    ) -> Result<(Transaction, user::Model), FreshSessionError> {
+    /// [`CloseAccountError`].
+    pub async fn delete_user(&self, current: &CurrentSession) -> Result<(), CloseAccountError> {
         self.check_fresh(current)?;
-        Ok(self.begin_as(current).await?)
-    }
-
-    /// Begins a transaction for a caller, and holds on to the user.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when the session has ended since the request began.
-    async fn begin_as(
-        &self,
-        current: &CurrentSession,
-    ) -> Result<(Transaction, user::Model), DbError> {
-        let tx = self.db.begin().await?;
-        let user = tx.lock_user(current.user.id).await?;
-        tx.find_session(current.token_digest.as_str()).await?;
-        Ok((tx, user))
-    }
-
-    /// Refuses a caller whose session is not fresh.
-    pub(super) fn check_fresh(&self, current: &CurrentSession) -> Result<(), FreshSessionError> {
-        if current.session.is_fresh(self.db.clock().now()) {
-            Ok(())
-        } else {
-            Err(FreshSessionError::SignInAgain)
-        }
-    }
-
-    /// Deletes, in a transaction, an account and all that names its address.
-    pub(super) async fn erase(tx: &Transaction, user: &user::Model) -> Result<(), DbError> {
-        tx.delete_user(user.id).await?;
-        tx.delete_mails_to(&user.email).await?;
-        tx.delete_registrations_of(&user.email).await
-    }
-
-    /// Removes some of the accounts whose address was never verified and that nobody signed in to for as long as the policy
-    /// says, and says whether there may be more. Anybody can open such accounts, with any address.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn sweep_unverified_users(&self) -> Result<bool, DbError> {
-        let Some(lifetime) = self.policy.unverified_lifetime else {
-            return Ok(false);
+        let mut tx = self.begin(&current.client).await?;
+        let id = current.user.id;
+        tx.act_as(id, current.session.id);
+        // All administrators are locked in the order of their ids. If each of them closed the own account at the same
+        // moment, one would stay. Somebody who became one at this moment counts as the last.
+        let rows = match Role::of(&current.user) {
+            Role::Admin => tx.lock_users_and_role(&[id], Role::Admin.as_str()).await?,
+            Role::User => tx.lock_users([id]).await?,
         };
-        let before = self.db.clock().now() - super::time_delta(lifetime);
-        // Most of the time there is none, and then no lock is taken to find that out.
-        if self.db.find_unused_users(before, 1).await?.is_empty() {
-            return Ok(false);
+        let session = tx.find_session(current.token_digest.as_str()).await?;
+        let user = rows.iter().find(|row| row.id == id && session.is_some());
+        let user = user.ok_or(CloseAccountError::NotSignedIn)?;
+        if is_last_administrator(&rows, user) {
+            return Err(CloseAccountError::LastAdministrator);
         }
-        let tx = self.db.begin().await?;
-        let users = tx.lock_unused_users(before, SWEEP).await?;
-        for user in &users {
-            Self::erase(&tx, user).await?;
+        self.end_sessions(&mut tx, id, None, "account deleted")
+            .await?;
+        Self::erase(&tx, user).await?;
+        tx.erase_recorded();
+        let (user_id, reason) = (id, "closed by its owner");
+        tx.record(Event::UserDeleted { user_id, reason }).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Deletes, in a transaction, an account and every row that names its address or a former one. Rows that refer to the
+    /// account are deleted with it. Of its events, the personal fields are erased. The deletion is to be recorded after
+    /// this.
+    pub(super) async fn erase(tx: &Transaction, user: &user::Model) -> Result<(), DbError> {
+        let former = former_addresses(tx, user).await?;
+        tx.delete_user(user.id).await?;
+        for address in former.iter().chain([&user.email]) {
+            // An account that only claimed the address deletes nothing of other accounts.
+            let of_others = *address == user.email && user.email_verified_at.is_some();
+            tx.delete_mails_to(address, of_others).await?;
         }
-        tx.commit().await?;
-        let count = users.len();
-        tracing::info!(count, "accounts that were never verified were removed");
-        Ok(count as u64 == SWEEP)
+        tx.delete_registrations_of(&user.email).await?;
+        if user.email_verified_at.is_some() {
+            // Another account may have asked for this address.
+            tx.delete_email_verifications_of(&user.email).await?;
+        }
+        erase_events(tx, user.id).await
     }
 }

@@ -1,13 +1,55 @@
-//! Settings from a file named `.env` in the working directory.
+//! Settings from files: from a file named `.env` in the working directory, and secrets from separate files.
 
 use std::{fs, io::ErrorKind};
 
 const FILE: &str = ".env";
 
-/// Takes settings from the file, where there is one; what the environment says already stands, unless that is nothing.
+/// Settings with secrets, which can be read from files. The variable with this suffix names the file. Containers often
+/// get secrets this way.
+const SECRETS: [&str; 2] = ["DATABASE_URL", "BIENVENUE_SMTP_URL"];
+const SUFFIX: &str = "_FILE";
+
+/// Whether a variable is such a name with the suffix.
+pub(super) fn is_secret_file(variable: &str) -> bool {
+    SECRETS
+        .iter()
+        .any(|secret| variable.strip_suffix(SUFFIX) == Some(secret))
+}
+
+/// Reads secrets from their files.
 ///
 /// # Errors
-/// A sentence that says what is wrong in which line, and repeats nothing of it but the name.
+/// A sentence that names the file at fault, without its content.
+pub(super) fn read_secrets() -> Result<(), String> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    for secret in SECRETS {
+        let variable = format!("{secret}{SUFFIX}");
+        if !is_set(&variable) {
+            continue;
+        }
+        if is_set(secret) {
+            return Err(format!("{secret} and {variable} are both set: remove one"));
+        }
+        let file =
+            std::env::var(&variable).map_err(|_| format!("{variable} is not valid UTF-8"))?;
+        let text = fs::read_to_string(&file)
+            .map_err(|err| format!("{variable} names {file}, which can't be read: {err}"))?;
+        let value = text.trim();
+        if value.is_empty() || value.contains(['\n', '\0']) {
+            return Err(format!(
+                "{variable} names {file}, which must hold the value of {secret} on one line"
+            ));
+        }
+        dotenvy::from_read_override(quoted(secret, value).as_bytes())
+            .map_err(|_| format!("{variable} names {file}, whose content can't be used"))?;
+    }
+    Ok(())
+}
+
+/// Reads settings from the file, if it exists. A variable that is already set and not empty is kept.
+///
+/// # Errors
+/// A sentence that says what is wrong and in which line. Of the content it repeats only the name.
 pub(super) fn read() -> Result<(), String> {
     let text = match fs::read_to_string(FILE) {
         Ok(text) => text,
@@ -16,13 +58,13 @@ pub(super) fn read() -> Result<(), String> {
     };
     let text = text.trim_start_matches('\u{feff}');
     if text.contains('\0') {
-        return Err(format!("the file {FILE} has a NUL in it, and is no text"));
+        return Err(format!("the file {FILE} contains a NUL and is not text"));
     }
     let Ok(settings) = parse(text) else {
         return Err(complaint(text));
     };
     let is_open = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    // The last one of a name stands where what is there is replaced, and the first one is to.
+    // The first value of a name counts. `from_read_override` keeps the last one, so the order is reversed.
     let open = settings.into_iter().rev().filter(|(name, _)| is_open(name));
     let lines: String = open.map(|(name, value)| quoted(&name, &value)).collect();
     dotenvy::from_read_override(lines.as_bytes())
@@ -33,7 +75,7 @@ fn parse(text: &str) -> dotenvy::Result<Vec<(String, String)>> {
     dotenvy::from_read_iter(text.as_bytes()).collect()
 }
 
-/// A line that dotenvy reads as this value.
+/// Formats a line that dotenvy reads as this value.
 fn quoted(name: &str, value: &str) -> String {
     let value = value
         .replace('\\', "\\\\")
@@ -42,10 +84,10 @@ fn quoted(name: &str, value: &str) -> String {
     format!("{name}=\"{value}\"\n")
 }
 
-/// What is wrong with a text that can't be parsed: dotenvy counts characters, and repeats the value.
+/// Describes an error in a text that can't be parsed. dotenvy's own message counts characters and repeats the value.
 fn complaint(text: &str) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    // What begins with the bad line is bad, and all before it is good.
+    // Finds the longest prefix of whole lines that parses. The next line contains the error.
     let good = (0..lines.len()).rev().find(|count| {
         let before = lines.iter().take(*count).copied().collect::<String>();
         parse(&before).is_ok()
@@ -63,11 +105,11 @@ fn complaint(text: &str) -> String {
     };
     match name.filter(is_name) {
         Some(name) => format!(
-            "line {number} of the file {FILE}: the value of {name} must be quoted, as it has spaces, quotes or signs in it. \
+            "line {number} of the file {FILE}: the value of {name} must be quoted, because it contains spaces, quotes or special characters. \
              Write {name}='…', or {name}=\"…\" if there is a ' in it"
         ),
         None => format!(
-            "line {number} of the file {FILE} is no NAME=value: mend it, or begin it with #"
+            "line {number} of the file {FILE} is not NAME=value: correct it, or begin it with #"
         ),
     }
 }

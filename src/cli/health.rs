@@ -1,4 +1,4 @@
-//! `bienvenue health`: whether a service on this machine is ready, for those who watch over containers.
+//! `bienvenue health`: checks whether a service on this machine is ready, for health checks of containers.
 
 use std::{
     error::Error,
@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::config::ListenSettings;
 
-/// A service that is ready says so sooner.
+/// The time limit. A ready service answers sooner.
 const LIMIT: Duration = Duration::from_secs(4);
 
 #[derive(Args)]
@@ -20,9 +20,9 @@ pub(super) struct Health {
     listen: ListenSettings,
 }
 
-/// Asks `/health/ready`, and fails with what it says unless that is 200.
+/// Requests `/health/ready` and fails with the status line unless the status is 200.
 pub(super) fn run(health: &Health) -> Result<(), Box<dyn Error>> {
-    let address = reachable(health.listen.address);
+    let address = reachable(health.listen.listen);
     let answer = ask(address).map_err(|err| format!("no answer from {address}: {err}"))?;
     let status = answer.lines().next().unwrap_or_default();
     if status.split(' ').nth(1) == Some("200") {
@@ -41,7 +41,7 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Who listens on all addresses is reached on this machine's own.
+/// Replaces an unspecified address (all interfaces) with the loopback address.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

@@ -8,36 +8,46 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{DEFAULT_LOG, LogFormat, LogSettings};
 
-/// Begins to log, to standard error, and sends panics there too.
+/// Like [`start`], for a command whose result is what counts: without another setting, only warnings and what was done are logged.
+pub(super) fn start_quiet(settings: &LogSettings) -> Result<(), Box<dyn Error>> {
+    let mut settings = settings.clone();
+    if settings.log == DEFAULT_LOG {
+        "warn,audit=info".clone_into(&mut settings.log);
+    }
+    start(&settings)
+}
+
+/// Starts logging to standard error, including panics.
 ///
-/// The libraries below us are heard at `warn` and above alone, the database's not at all, whatever the
-/// level: what they say below that quotes statements and requests, and with them hashes and tokens.
+/// Libraries are logged only at `warn` and above, and those of the database never, at any level. Their lower levels
+/// quote statements and requests, which contain hashes and tokens.
 pub(super) fn start(settings: &LogSettings) -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
-        .parse(&settings.level)
-        .map_err(|err| format!("RUST_LOG makes no sense: {err}"))?;
+        .parse(&settings.log)
+        .map_err(|err| format!("RUST_LOG is invalid: {err}"))?;
     let is_harmless = filter_fn(|metadata| {
         let target = metadata.target();
-        target.split("::").next() == Some("bienvenue")
+        ["bienvenue", "audit"].contains(&target.split("::").next().unwrap_or_default())
             || *metadata.level() <= Level::WARN
-                // The database's are several: sqlx_core, sqlx_postgres, sea_orm_migration and so on.
+                // The database libraries have several targets: sqlx_core, sqlx_postgres, sea_orm_migration and so on.
                 && !["sea_", "sqlx"].iter().any(|name| target.starts_with(name))
     });
     let layer = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let layer = match settings.format {
+    let layer = match settings.log_format {
         LogFormat::Text => layer.boxed(),
-        LogFormat::Json => layer.json().boxed(),
+        // The request is said once, as the span that is current.
+        LogFormat::Json => layer.json().with_span_list(false).boxed(),
     };
     tracing_subscriber::registry()
         .with(layer.with_filter(is_harmless).with_filter(filter))
         .try_init()?;
     std::panic::set_hook(Box::new(|panic| {
-        // The place and not the message, which may quote what was at hand.
+        // Logs the place but not the message, which may quote secret values.
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panic");
     }));

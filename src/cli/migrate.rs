@@ -1,4 +1,4 @@
-//! `bienvenue migrate`: the tables.
+//! `bienvenue migrate`: migrates the tables.
 
 use std::{
     error::Error,
@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 
+use super::confirm::Confirmation;
 use crate::{
     config::{DatabaseSettings, LogSettings},
     db::{DB, Direction, MigrationState},
@@ -26,8 +27,8 @@ pub(super) struct Migrate {
 enum Action {
     /// Applies every migration that is missing; `serve` does the same when it starts
     Up,
-    /// Takes back the newest migration, and everything that is in its tables with it
-    Down,
+    /// Reverts the newest migration, and deletes the data in its tables and columns. Asks first
+    Down(Confirmation),
     /// Lists the migrations, and whether they are applied
     Status,
 }
@@ -37,9 +38,12 @@ pub(super) fn run(migrate: &Migrate) -> Result<(), Box<dyn Error>> {
     super::runtime()?.block_on(async {
         let db = DB::open_as_it_is(&migrate.database).await?;
         let mut out = stdout();
-        let (direction, done) = match migrate.action {
+        let (direction, done) = match &migrate.action {
             Action::Up => (Direction::Up, "applied"),
-            Action::Down => (Direction::Down, "taken back"),
+            Action::Down(confirmation) => {
+                confirm_down(&db, confirmation).await?;
+                (Direction::Down, "reverted")
+            }
             Action::Status => {
                 for migration in db.migration_states().await? {
                     match migration {
@@ -62,4 +66,18 @@ pub(super) fn run(migrate: &Migrate) -> Result<(), Box<dyn Error>> {
         }
         Ok(())
     })
+}
+
+/// Asks whether to revert the newest migration, if there is one.
+async fn confirm_down(db: &DB, confirmation: &Confirmation) -> Result<(), Box<dyn Error>> {
+    let states = db.migration_states().await?;
+    let newest = states.iter().rev().find_map(|state| match state {
+        MigrationState::Applied(name) => Some(name),
+        MigrationState::Pending(_) | MigrationState::Unknown(_) => None,
+    });
+    let Some(newest) = newest else {
+        return Ok(());
+    };
+    let consequence = format!("reverting {newest} deletes the data in its tables and columns");
+    confirmation.ask(&consequence, "migrate down")
 }

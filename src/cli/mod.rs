@@ -1,11 +1,14 @@
-//! The commands, one a file.
+//! The commands, one per file.
 
+mod audit;
+mod confirm;
 mod env_file;
 mod health;
 mod log;
 mod migrate;
 mod openapi;
 mod serve;
+mod user;
 
 use std::{error::Error, ffi::OsString, process::ExitCode};
 
@@ -14,12 +17,12 @@ use clap::{
     builder::Resettable,
 };
 
-use crate::config::Settings;
+use crate::{config::Settings, error::chain};
 
 /// Accounts for your application: a user authentication service.
 ///
-/// Without a command it serves. Settings are environment variables, which a file named .env in the
-/// working directory may set too; `bienvenue serve --help` lists them.
+/// Without a command it serves. Settings are environment variables, which can also be set in a file named .env in the
+/// working directory; `bienvenue serve --help` lists them.
 #[derive(Parser)]
 #[command(name = "bienvenue", version)]
 struct Cli {
@@ -31,15 +34,19 @@ struct Cli {
 enum Command {
     /// Serves the HTTP API (the default)
     Serve(Box<Settings>),
-    /// Brings the tables of the database up to date, or shows whether they are
+    /// Migrates the tables of the database, or lists the migrations
     Migrate(migrate::Migrate),
+    /// Manages users, as administrators do by the API
+    User(user::UserCommand),
     /// Fails unless the service on this machine is ready: a health check for containers
     Health(health::Health),
+    /// Lists the audit log, and verifies it
+    Audit(audit::Audit),
     /// Prints the OpenAPI document
     Openapi,
 }
 
-/// Reads the command line and the environment, and does what they say.
+/// Reads the command line and the environment, and runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
     match try_run() {
@@ -53,70 +60,87 @@ pub fn run() -> ExitCode {
 
 fn try_run() -> Result<(), Box<dyn Error>> {
     env_file::read()?;
-    // No command is the command to serve, so that its settings are read and checked as always.
+    env_file::read_secrets()?;
+    // Without a command, serve. The settings are then read and checked in the usual way.
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.len() == 1 {
         arguments.push("serve".into());
     }
-    let matches = without_empty_variables(Cli::command()).get_matches_from(arguments);
+    let command = with_variables(Cli::command());
+    let command = command.mut_subcommand("user", without_settings);
+    let matches = command.get_matches_from(arguments);
     match Cli::from_arg_matches(&matches)?.command {
         Some(Command::Migrate(migrate)) => migrate::run(&migrate),
+        Some(Command::User(user)) => user::run(&user),
         Some(Command::Health(health)) => health::run(&health),
+        Some(Command::Audit(audit)) => audit::run(&audit),
         Some(Command::Openapi) => openapi::run(),
         Some(Command::Serve(settings)) => serve::run(&settings),
         None => Ok(Cli::command().print_help()?),
     }
 }
 
-/// The same command, for which a variable that is set to nothing is not set: that is what compose files pass for what they
-/// leave open.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let is_empty = |argument: &Arg| {
-        let variable = argument.get_env().and_then(std::env::var_os);
-        variable.is_some_and(|value| value.is_empty())
+/// Names the value of each argument like its variable. Treats an empty variable as not set: compose files pass an empty
+/// value for a setting that is left open.
+fn with_variables(command: clap::Command) -> clap::Command {
+    let with_variable = |argument: Arg| {
+        let variable = argument.get_env().map(ToOwned::to_owned);
+        let Some(variable) = variable.and_then(|variable| variable.into_string().ok()) else {
+            return argument;
+        };
+        let is_empty = std::env::var_os(&variable).is_some_and(|value| value.is_empty());
+        let argument = argument.value_name(variable);
+        if is_empty {
+            argument.env(Resettable::Reset)
+        } else {
+            argument
+        }
     };
     command
-        .mut_args(|argument| {
-            if is_empty(&argument) {
-                argument.env(Resettable::Reset)
-            } else {
-                argument
-            }
-        })
-        .mut_subcommands(without_empty_variables)
+        .mut_args(with_variable)
+        .mut_subcommands(with_variables)
 }
 
-/// The variables that look like settings of ours and are none: most likely misspelt.
+/// Leaves the settings, which are those of `bienvenue serve`, out of the help of a command.
+fn without_settings(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            let is_setting = argument.get_env().is_some();
+            argument.hide(is_setting)
+        })
+        .after_help(
+            "Settings are those of `bienvenue serve`: environment variables, a .env file, or flags before the action.",
+        )
+}
+
+/// How similar two names must be to suggest one for the other: the Jaro-Winkler similarity, from 0 to 1.
+const ALIKE: f64 = 0.9;
+
+/// Returns a warning for each variable that looks like a setting but is none: most likely it is misspelt.
 fn unknown_variables() -> Vec<String> {
-    let known = Settings::augment_args(clap::Command::new("serve"));
-    let known: Vec<_> = known
-        .get_arguments()
-        .filter_map(clap::Arg::get_env)
-        .collect();
-    std::env::vars_os()
-        .map(|(name, _)| name)
-        .filter(|name| !known.contains(&name.as_os_str()))
-        .filter_map(|name| name.into_string().ok())
-        .filter(|name| name.starts_with("BIENVENUE_"))
+    let command = Settings::augment_args(clap::Command::new("serve"));
+    let known = command.get_arguments().filter_map(clap::Arg::get_env);
+    let known: Vec<_> = known.filter_map(|name| name.to_str()).collect();
+    let unknown = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("BIENVENUE_") && !known.contains(&name.as_str()))
+        .filter(|name| !env_file::is_secret_file(name));
+    unknown
+        .map(|name| {
+            let alike = known
+                .iter()
+                .map(|known| (strsim::jaro_winkler(&name, known), known));
+            let nearest = alike.max_by(|(one, _), (other, _)| one.total_cmp(other));
+            let hint = match nearest {
+                Some((likeness, known)) if likeness > ALIKE => format!(". Did you mean {known}?"),
+                _ => String::new(),
+            };
+            format!("there is no setting {name}: it is ignored{hint}")
+        })
         .collect()
 }
 
-/// An error and all that caused it, in one line.
-fn chain(err: &dyn Error) -> String {
-    let mut text = err.to_string();
-    let mut cause = err.source();
-    while let Some(err) = cause {
-        let next = err.to_string();
-        // Some errors repeat their cause in their own words.
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = err.source();
-    }
-    text
-}
-
-/// The threads that serve, and do everything but hashing.
+/// Creates the threads that do everything except hashing.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! `bienvenue openapi`: the OpenAPI document, to standard output.
+//! `bienvenue openapi`: prints the OpenAPI document to standard output.
 
 use std::{
     error::Error,

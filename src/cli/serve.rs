@@ -1,4 +1,4 @@
-//! `bienvenue serve`: the HTTP API, until it is told to stop.
+//! `bienvenue serve`: serves the HTTP API until a signal stops it.
 
 use std::error::Error;
 
@@ -8,11 +8,14 @@ use crate::{app::App, config::Settings};
 
 pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     super::log::start(&settings.log)?;
-    for name in super::unknown_variables() {
-        tracing::warn!("there is no setting {name}: it is ignored");
+    for complaint in super::unknown_variables() {
+        tracing::warn!("{complaint}");
+    }
+    for advice in settings.advice() {
+        tracing::warn!("{advice}");
     }
     super::runtime()?.block_on(async {
-        // From here on a signal is heard, also while the database is waited for.
+        // From here on signals are handled, even while the service waits for the database.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = async move {
@@ -27,7 +30,15 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
             () = &mut stop => return Ok(()),
         };
         let address = app.address()?;
-        tracing::info!("serving on http://{address}, Swagger UI is at http://{address}/docs");
+        let public_url = settings.http.public_url.as_str().trim_end_matches('/');
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            database = settings.database.database_url.place(),
+            email = settings.mail.place(),
+            registration = ?settings.registration.registration,
+            trusted_proxies = %settings.http.trusted_proxies.clone().unwrap_or_default(),
+            "serving on http://{address}, for browsers at {public_url}, Swagger UI at {public_url}/docs"
+        );
         app.serve(stop).await;
         tracing::info!("stopped");
         Ok(())

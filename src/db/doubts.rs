@@ -1,15 +1,16 @@
-//! What makes the connections of the pool doubtful: asking each one before every use would cost a round trip a question.
+//! Reasons to distrust the connections of the pool. To test each connection before every use would cost a round trip
+//! for each query.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// For so long after a question that was cut off, connections are tested when they come back: the one that it was asked on,
-/// and those that went silent with it.
+/// How long after a query was cut off connections are tested when they return to the pool: its own connection, and
+/// those that went silent with it.
 const CAUTIOUS: Duration = Duration::from_secs(10);
 
-/// What was heard of the database lately. Clones share it.
+/// What recent queries have shown about the database. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Doubts(Arc<Mutex<Heard>>);
 
@@ -20,7 +21,7 @@ struct Heard {
     is_read_only: bool,
 }
 
-/// A question that is asked. Dropped without an answer, it was cut off.
+/// A running query. If it is dropped before [`Asked::was_answered`], it was cut off.
 pub(super) struct Asked<'a> {
     doubts: &'a Doubts,
     is_answered: bool,
@@ -44,7 +45,7 @@ impl Doubts {
         heard.is_read_only = true;
     }
 
-    /// The first time after that, connections from the time between are doubtful too.
+    /// When writes work again for the first time, connections that were opened before that moment become doubtful too.
     pub(super) fn found_writable(&self) {
         let mut heard = self.heard();
         if std::mem::take(&mut heard.is_read_only) {
@@ -52,15 +53,15 @@ impl Doubts {
         }
     }
 
-    /// Whether a connection may be one that will never answer.
+    /// Whether a connection may never answer again.
     pub(super) fn may_be_silent(&self) -> bool {
         self.heard()
             .cut_off
             .is_some_and(|cut_off| cut_off.elapsed() < CAUTIOUS)
     }
 
-    /// Whether a connection of this age is from before the database was found to be read-only: it may go to a server that
-    /// stays so, while a new one goes to the server that takes changes.
+    /// Whether a connection of this age was opened before the database was found to be read-only. It may lead to a
+    /// server that stays read-only, while a new connection leads to the server that accepts writes.
     pub(super) fn is_of_read_only(&self, age: Duration) -> bool {
         self.heard()
             .read_only

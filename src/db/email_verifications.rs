@@ -7,14 +7,11 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, prelude::Uuid, sea_query::SimpleExpr,
 };
 
-use super::{DB, DbError};
+use super::{database::DB, error::DbError};
 
 impl<C: ConnectionTrait> DB<C> {
-    /// Adds a proof that is waited for.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn add_email_verification(
+    /// Adds a pending verification.
+    pub(crate) async fn add_email_verification(
         &self,
         verification: email_verification::Model,
     ) -> Result<(), DbError> {
@@ -23,32 +20,25 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Finds the verification that the token of this digest is for, if it is good still.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`].
-    pub async fn find_email_verification(
+    /// Finds the verification of the token with this digest, if it has not expired.
+    pub(crate) async fn find_email_verification(
         &self,
         token_digest: &str,
-    ) -> Result<email_verification::Model, DbError> {
+    ) -> Result<Option<email_verification::Model>, DbError> {
         let found = email_verification::Entity::find()
             .filter(email_verification::Column::TokenDigest.eq(token_digest))
             .filter(email_verification::Column::TokenExpiresAt.gt(self.clock.now()));
-        self.ask(found.one(&self.conn))
-            .await?
-            .ok_or(DbError::NoResultFound)
+        self.ask(found.one(&self.conn)).await
     }
 
-    /// Gives a verification its token, in the place of the one that it may have.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when it is waited for no more.
-    pub async fn set_email_verification_token(
+    /// Sets the token of a verification, and replaces an earlier one. Returns whether the verification is still
+    /// pending.
+    pub(crate) async fn set_email_verification_token(
         &self,
         id: Uuid,
         token_digest: &str,
         expires_at: DateTime<Utc>,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let change = email_verification::Entity::update_many()
             .col_expr(email_verification::Column::TokenDigest, token_digest.into())
             .col_expr(
@@ -56,61 +46,54 @@ impl<C: ConnectionTrait> DB<C> {
                 expires_at.into(),
             )
             .filter(email_verification::Column::Id.eq(id));
-        match self.write(change.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+        Ok(self.write(change.exec(&self.conn)).await?.rows_affected > 0)
     }
 
-    /// Spends the token of this digest, with the verification that it is for.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when it is no good (any more).
-    pub async fn spend_email_verification(&self, token_digest: &str) -> Result<(), DbError> {
+    /// Spends the token with this digest and deletes its verification. Returns whether the token was valid.
+    pub(crate) async fn spend_email_verification(
+        &self,
+        token_digest: &str,
+    ) -> Result<bool, DbError> {
         let end = email_verification::Entity::delete_many()
             .filter(email_verification::Column::TokenDigest.eq(token_digest))
             .filter(email_verification::Column::TokenExpiresAt.gt(self.clock.now()));
-        match self.write(end.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+        Ok(self.write(end.exec(&self.conn)).await?.rows_affected > 0)
     }
 
-    /// Deletes all verifications of a user: their tokens are good for nothing then.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_email_verifications(&self, user_id: i64) -> Result<(), DbError> {
+    /// Deletes all verifications of a user. Their tokens become invalid.
+    pub(crate) async fn delete_email_verifications(&self, user_id: i64) -> Result<(), DbError> {
         self.delete_verifications(email_verification::Column::UserId.eq(user_id))
             .await
     }
 
-    /// Deletes the verifications of the address that a user has.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_verifications_of_address(&self, user: &user::Model) -> Result<(), DbError> {
+    /// Deletes the pending verifications of an address, whatever account they are for.
+    pub(crate) async fn delete_email_verifications_of(&self, email: &str) -> Result<(), DbError> {
+        let deletion = email_verification::Entity::delete_many()
+            .filter(email_verification::Column::Email.eq(email));
+        self.write(deletion.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Deletes the verifications of a user's current address.
+    pub(crate) async fn delete_verifications_of_address(
+        &self,
+        user: &user::Model,
+    ) -> Result<(), DbError> {
         let of_user = email_verification::Column::UserId.eq(user.id);
         self.delete_verifications(of_user.and(email_verification::Column::Email.eq(&*user.email)))
             .await
     }
 
-    /// Deletes the verifications of addresses that a user is to have instead.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_email_changes(&self, user: &user::Model) -> Result<(), DbError> {
+    /// Deletes the verifications of addresses that a user has requested instead of the current one.
+    pub(crate) async fn delete_email_changes(&self, user: &user::Model) -> Result<(), DbError> {
         let of_user = email_verification::Column::UserId.eq(user.id);
         self.delete_verifications(of_user.and(email_verification::Column::Email.ne(&*user.email)))
             .await
     }
 
-    /// Deletes some of the verifications whose token is no good any more, and of those that got none and were asked for before
-    /// a time; but none whose letter is still to be sent. Says whether there may be more.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_expired_email_verifications(
+    /// Deletes a batch of expired verifications. Those that never got a token expire if they were requested before a
+    /// time. A verification whose email is still to be sent is kept. Returns whether there may be more.
+    pub(crate) async fn delete_expired_email_verifications(
         &self,
         before: DateTime<Utc>,
     ) -> Result<bool, DbError> {
@@ -130,11 +113,8 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// All verifications of a user that are waited for, the newest first.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_email_verifications(
+    /// All pending verifications of a user, newest first.
+    pub(crate) async fn find_email_verifications(
         &self,
         user_id: i64,
     ) -> Result<Vec<email_verification::Model>, DbError> {

@@ -9,14 +9,14 @@ use sea_orm::{
     sea_query::{OnConflict, SimpleExpr},
 };
 
-use super::{DB, DbError, subquery};
+use super::{
+    database::{DB, subquery},
+    error::DbError,
+};
 
 impl<C: ConnectionTrait> DB<C> {
     /// Whether the user with this address, if there is one, used this network after a time.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn knows_network(
+    pub(crate) async fn knows_network(
         &self,
         email: &str,
         network: &str,
@@ -33,11 +33,8 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(self.ask(known.one(&self.conn)).await?.is_some())
     }
 
-    /// Whether a user signed in after a time from this network.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn has_signed_in_from(
+    /// Whether a user signed in from this network after a time.
+    pub(crate) async fn has_signed_in_from(
         &self,
         user_id: i64,
         network: &str,
@@ -51,10 +48,7 @@ impl<C: ConnectionTrait> DB<C> {
     }
 
     /// The networks that these users used after a time.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_networks(
+    pub(crate) async fn find_networks(
         &self,
         users: impl IntoIterator<Item = i64>,
         since: DateTime<Utc>,
@@ -65,11 +59,12 @@ impl<C: ConnectionTrait> DB<C> {
         self.ask(clients.all(&self.conn)).await
     }
 
-    /// Notes that a user signs in from a network.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn note_sign_in_from(&self, user_id: i64, network: String) -> Result<(), DbError> {
+    /// Records that a user signs in from a network.
+    pub(crate) async fn note_sign_in_from(
+        &self,
+        user_id: i64,
+        network: String,
+    ) -> Result<(), DbError> {
         let client = known_client::Model {
             user_id,
             network,
@@ -81,11 +76,8 @@ impl<C: ConnectionTrait> DB<C> {
             .await
     }
 
-    /// Notes that a user uses a session from a network.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn note_use_from(&self, user_id: i64, network: String) -> Result<(), DbError> {
+    /// Records that a user uses a session from a network.
+    pub(crate) async fn note_use_from(&self, user_id: i64, network: String) -> Result<(), DbError> {
         let client = known_client::Model {
             user_id,
             network,
@@ -97,7 +89,7 @@ impl<C: ConnectionTrait> DB<C> {
             .await
     }
 
-    /// Adds a row, or sets one time of the one that is there.
+    /// Upserts a row. In an existing row it sets only one of the times.
     async fn note_client(
         &self,
         client: known_client::Model,
@@ -116,13 +108,14 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Forgets the clients of a user but for those that the user signed in from last, so many.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn forget_oldest_clients(&self, user_id: i64, kept: u64) -> Result<(), DbError> {
+    /// Deletes the oldest networks of a user. Keeps this number of those with the latest sign-ins.
+    pub(crate) async fn forget_oldest_clients(
+        &self,
+        user_id: i64,
+        kept: u64,
+    ) -> Result<(), DbError> {
         let of_user = known_client::Column::UserId.eq(user_id);
-        // Where there are not so many it is null, and nothing is older than that.
+        // With fewer rows than that this is null, and no time is less than null.
         let oldest_kept = known_client::Entity::find()
             .select_only()
             .column(known_client::Column::LastSignedInAt)
@@ -138,11 +131,8 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// All clients of a user that are known, the last used first.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_known_clients(
+    /// All known networks of a user, the latest sign-in first.
+    pub(crate) async fn find_known_clients(
         &self,
         user_id: i64,
     ) -> Result<Vec<known_client::Model>, DbError> {
@@ -152,22 +142,19 @@ impl<C: ConnectionTrait> DB<C> {
         self.ask(clients.all(&self.conn)).await
     }
 
-    /// Forgets all clients of a user.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_known_clients(&self, user_id: i64) -> Result<(), DbError> {
+    /// Deletes all known networks of a user.
+    pub(crate) async fn delete_known_clients(&self, user_id: i64) -> Result<(), DbError> {
         let deletion =
             known_client::Entity::delete_many().filter(known_client::Column::UserId.eq(user_id));
         self.write(deletion.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Deletes some of the clients that were last used before a time, and says whether there may be more.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_clients_unused_since(&self, time: DateTime<Utc>) -> Result<bool, DbError> {
+    /// Deletes a batch of the networks that were last used before a time. Returns whether there may be more.
+    pub(crate) async fn delete_clients_unused_since(
+        &self,
+        time: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
         let used = known_client::Column::LastUsedAt;
         let unused = known_client::Column::LastSignedInAt
             .lte(time)
@@ -177,7 +164,7 @@ impl<C: ConnectionTrait> DB<C> {
     }
 }
 
-/// The networks that were used after a time, by a sign-in or by a session.
+/// Matches networks that were used after a time, by a sign-in or by a session.
 pub(super) fn used_after(time: DateTime<Utc>) -> SimpleExpr {
     known_client::Column::LastSignedInAt
         .gt(time)

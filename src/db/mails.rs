@@ -9,61 +9,48 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType, SelectStatement, SimpleExpr},
 };
 
-use super::{DB, DbError};
+use super::{database::DB, error::DbError};
 
 impl<C: ConnectionTrait> DB<C> {
-    /// Adds a letter that is to be sent.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn add_mail(&self, mail: outgoing_mail::Model) -> Result<(), DbError> {
+    /// Adds an email that is to be sent.
+    pub(crate) async fn add_mail(&self, mail: outgoing_mail::Model) -> Result<(), DbError> {
         let insert = outgoing_mail::Entity::insert(mail.into_active_model());
         self.write(insert.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Finds the letter of one of these kinds that is due the longest, and that nobody else is looking at.
+    /// Finds the email of one of these kinds that has been due the longest and is not locked by another worker.
     async fn find_due_mail(
         &self,
         kinds: &[&str],
         except: &[Uuid],
-    ) -> Result<outgoing_mail::Model, DbError> {
+    ) -> Result<Option<outgoing_mail::Model>, DbError> {
         let mail = outgoing_mail::Entity::find()
             .filter(outgoing_mail::Column::FinishedAt.is_null())
             .filter(outgoing_mail::Column::DueAt.lte(self.clock.now()))
             .filter(outgoing_mail::Column::Kind.is_in(kinds.iter().copied()))
             .filter(outgoing_mail::Column::Id.is_not_in(except.iter().copied()))
             .order_by_asc(outgoing_mail::Column::DueAt)
-            // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
+            // A transaction on SQLite locks the whole database, and sea-query leaves this clause out.
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        self.ask(mail.one(&self.conn))
-            .await?
-            .ok_or(DbError::NoResultFound)
+        self.ask(mail.one(&self.conn)).await
     }
 
-    /// Keeps a letter that was taken for longer.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when somebody else has taken it meanwhile.
-    pub async fn keep_mail(
+    /// Extends the lease of an email. Returns `false` if another worker has leased it meanwhile.
+    pub(crate) async fn keep_mail(
         &self,
         mail: &outgoing_mail::Model,
         due_at: DateTime<Utc>,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let keeping = outgoing_mail::Entity::update_many()
             .col_expr(outgoing_mail::Column::DueAt, due_at.into())
-            .filter(is_taken_so(mail));
-        match self.write(keeping.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+            .filter(has_same_lease(mail));
+        Ok(self.write(keeping.exec(&self.conn)).await?.rows_affected > 0)
     }
 
-    /// Notes that a letter could not be sent, when to try again, and how often it has been refused for good.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn postpone_mail(
+    /// Records that an email could not be sent, when the next attempt is due, and how many times the server has refused
+    /// it permanently.
+    pub(crate) async fn postpone_mail(
         &self,
         mail: &outgoing_mail::Model,
         due_at: DateTime<Utc>,
@@ -74,17 +61,14 @@ impl<C: ConnectionTrait> DB<C> {
             .col_expr(outgoing_mail::Column::DueAt, due_at.into())
             .col_expr(outgoing_mail::Column::Refusals, refusals.into())
             .col_expr(outgoing_mail::Column::LastError, error.into())
-            .filter(is_taken_so(mail));
+            .filter(has_same_lease(mail));
         self.write(postponement.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Notes that nothing is left to do for a letter: it was sent, nobody is to have it any more, or, with an error, it was
-    /// given up.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn finish_mail(
+    /// Records that an email needs no further work: it was sent, or is no longer needed. With an error, it was given
+    /// up.
+    pub(crate) async fn finish_mail(
         &self,
         mail: &outgoing_mail::Model,
         error: Option<&str>,
@@ -92,28 +76,30 @@ impl<C: ConnectionTrait> DB<C> {
         let end = outgoing_mail::Entity::update_many()
             .col_expr(outgoing_mail::Column::FinishedAt, self.clock.now().into())
             .col_expr(outgoing_mail::Column::LastError, Expr::value(error))
-            .filter(is_taken_so(mail));
+            .filter(has_same_lease(mail));
         self.write(end.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Deletes the letters to an address that are about no account. Those that are about one go with it, whatever their address.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_mails_to(&self, recipient: &str) -> Result<(), DbError> {
-        let deletion = outgoing_mail::Entity::delete_many()
-            .filter(outgoing_mail::Column::UserId.is_null())
+    /// Deletes the emails to an address: those that are not about an account, and with `of_others` those about any. Those
+    /// about an account are also deleted with it, whatever their address.
+    pub(crate) async fn delete_mails_to(
+        &self,
+        recipient: &str,
+        of_others: bool,
+    ) -> Result<(), DbError> {
+        let mut deletion = outgoing_mail::Entity::delete_many()
             .filter(outgoing_mail::Column::Recipient.eq(recipient));
+        if !of_others {
+            deletion = deletion.filter(outgoing_mail::Column::UserId.is_null());
+        }
         self.write(deletion.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// All letters about a user, and those to the address, whoever has it, if it is verified; the newest first.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_mails(
+    /// All emails about a user, newest first. If the user's address is verified, this includes the emails to that
+    /// address that are not about an account.
+    pub(crate) async fn find_mails(
         &self,
         user: &user::Model,
     ) -> Result<Vec<outgoing_mail::Model>, DbError> {
@@ -132,38 +118,41 @@ impl<C: ConnectionTrait> DB<C> {
         self.ask(mails.all(&self.conn)).await
     }
 
-    /// Deletes some of the letters that were finished before a time, and says whether there may be more.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_mails_finished_before(&self, time: DateTime<Utc>) -> Result<bool, DbError> {
+    /// Deletes a batch of the emails that were finished before a time. Returns whether there may be more.
+    pub(crate) async fn delete_mails_finished_before(
+        &self,
+        time: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
         let finished = outgoing_mail::Column::FinishedAt.lt(time);
         self.sweep::<outgoing_mail::Entity>(outgoing_mail::Column::Id, finished)
             .await
     }
 }
 
-/// Whether a letter is still with whoever took it so: if not, somebody else has it by now.
-fn is_taken_so(mail: &outgoing_mail::Model) -> SimpleExpr {
+/// Matches an email while the lease under which it was taken is current. Once another worker has leased it, the number
+/// of attempts is different.
+fn has_same_lease(mail: &outgoing_mail::Model) -> SimpleExpr {
     let same = outgoing_mail::Column::Id.eq(mail.id);
     same.and(outgoing_mail::Column::Attempts.eq(mail.attempts))
 }
 
 impl DB {
-    /// Takes the letter of one of these kinds that is due the longest, but for some: for as long as `lease` nobody else will.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when none is due.
-    pub async fn take_due_mail(
+    /// Leases the email of one of these kinds that has been due the longest, except those in `except`. No other worker
+    /// takes it for the time of `lease`.
+    pub(crate) async fn take_due_mail(
         &self,
         kinds: &[&str],
         except: &[Uuid],
         lease: TimeDelta,
-    ) -> Result<outgoing_mail::Model, DbError> {
-        // Most of the time there is none, and then no lock is taken to find that out.
-        self.find_due_mail(kinds, except).await?;
+    ) -> Result<Option<outgoing_mail::Model>, DbError> {
+        // Usually there is none. This query finds that out without a lock.
+        if self.find_due_mail(kinds, except).await?.is_none() {
+            return Ok(None);
+        }
         let tx = self.begin().await?;
-        let mut mail = tx.find_due_mail(kinds, except).await?;
+        let Some(mut mail) = tx.find_due_mail(kinds, except).await? else {
+            return Ok(None);
+        };
         mail.attempts += 1;
         mail.due_at = self.clock.now() + lease;
         let taking = outgoing_mail::Entity::update_many()
@@ -172,11 +161,11 @@ impl DB {
             .filter(outgoing_mail::Column::Id.eq(mail.id));
         tx.write(taking.exec(&tx.conn)).await?;
         tx.commit().await?;
-        Ok(mail)
+        Ok(Some(mail))
     }
 }
 
-/// The verifications and registrations whose letter is still to be sent.
+/// The ids of verifications and registrations whose email is still to be sent.
 pub(super) fn subjects_of_unsent() -> SelectStatement {
     outgoing_mail::Entity::find()
         .select_only()

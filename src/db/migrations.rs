@@ -1,4 +1,4 @@
-//! Bringing the tables up to date, and asking whether they are.
+//! Migrates the schema, and reports its state.
 
 use std::collections::BTreeSet;
 
@@ -10,44 +10,48 @@ use sea_orm::{
 };
 use sea_orm_migration::{IntoSchemaManagerConnection, SchemaManager, seaql_migrations::Column};
 
-use super::{DB, DbError, driver_error, patiently};
+use super::{
+    database::{DB, patiently},
+    error::{DbError, driver_error},
+};
 
-/// The key of the PostgreSQL advisory lock that whoever migrates holds: "bienvenu" in ASCII.
+/// The key of the PostgreSQL advisory lock during migrations: "bienvenu" in ASCII.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"bienvenu");
 
-/// Where the migrations that are applied are written down, as [`Migrator`] has it too.
+/// The table of applied migrations, which [`Migrator`] uses too.
 const TABLE: &str = migration::TABLE;
 
-/// Where older versions wrote them down, under the name that every program with SeaORM has for it. Where that table is
-/// ours it is kept the same: an older binary that runs reads it to know whether it is ready, and one that is started is to
-/// see that the database is newer than it is.
+/// The table of applied migrations in older versions. Its name is the default of every program with SeaORM.
+///
+/// If that table is bienvenue's, it is kept equal to the current one. A running older binary reads it to know whether
+/// it is ready. An older binary that starts must see that the database is newer.
 const OLD_TABLE: &str = "seaql_migrations";
 
-/// Which way to migrate.
+/// The direction of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Applies every migration that is not applied yet.
+    /// Applies every pending migration.
     Up,
-    /// Takes back the newest one, and what is in its tables with it.
+    /// Reverts the newest migration. The data in its tables is lost.
     Down,
 }
 
-/// A migration, by the name of its file, which begins with its date.
+/// The state of a migration. Its name is that of its file, which begins with its date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MigrationState {
-    /// The database has it.
+    /// The migration is applied.
     Applied(String),
-    /// The database has yet to get it.
+    /// The migration is not applied yet.
     Pending(String),
-    /// The database has it, from a newer version than this.
+    /// The migration was applied by a newer version.
     Unknown(String),
 }
 
 impl DB {
-    /// Migrates, and says which migrations were applied or taken back.
+    /// Migrates the database. Returns the migrations that were applied or reverted.
     ///
-    /// Any number of processes may do so at the same moment: one works, the others wait for it and
-    /// find nothing left to do. All of it happens or nothing.
+    /// Any number of processes may call this at once. One does the work, and the others wait and find nothing left to
+    /// do. Either all migrations succeed or nothing changes.
     ///
     /// # Errors
     /// [`DbError::NewerSchema`], [`DbError::Unusable`], [`DbError::Unavailable`], [`DbError::TimedOut`].
@@ -57,11 +61,11 @@ impl DB {
         if is_done(&self.ask(names(&self.conn, TABLE)).await?) {
             return Ok(Vec::new());
         }
-        // SQLite's lock is taken here, or not at all.
+        // On SQLite, this already takes the lock.
         let begun = patiently("for another process to migrate", || self.begin()).await?;
         let tx = &begun.conn;
-        // From here on without a limit: a migration of a large table takes what it takes, and so does
-        // the wait for another process that is at it.
+        // No timeout from here on: the migration of a large table may take long, and so may the wait for another
+        // process.
         lock(tx).await?;
         let old = is_ours(&names(tx, OLD_TABLE).await?);
         Migrator::install(tx).await?;
@@ -101,14 +105,14 @@ impl DB {
     }
 }
 
-/// Waits until no other process migrates; until the transaction ends none will. SQLite's transaction
-/// is that lock already.
+/// Locks the database against other processes that migrate, until the transaction ends. On SQLite, the transaction
+/// itself is that lock.
 async fn lock(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     if tx.get_database_backend() == DbBackend::Postgres {
         tx.execute_unprepared("SET LOCAL statement_timeout = 0")
             .await?;
         let lock = Func::cust("pg_advisory_xact_lock").arg(Expr::val(MIGRATION_LOCK));
-        // The function returns nothing that the driver can decode: as text it can.
+        // The driver can't decode the empty result of the function. It can decode text.
         tx.query_one(Query::select().expr(Expr::expr(lock).cast_as("text")))
             .await?;
     }
@@ -123,7 +127,7 @@ fn known() -> BTreeSet<String> {
         .collect()
 }
 
-/// The names of the migrations that the database has.
+/// The names of the migrations that are applied.
 async fn applied<'c, C>(conn: &'c C) -> Result<BTreeSet<String>, DbErr>
 where
     C: ConnectionTrait,
@@ -137,7 +141,7 @@ where
     Ok(if is_ours(&old) { old } else { applied })
 }
 
-/// The names in a table of migrations; none where there is no such table.
+/// The names in a table of migrations. Empty if the table does not exist.
 async fn names<'c, C>(conn: &'c C, table: &'static str) -> Result<BTreeSet<String>, DbErr>
 where
     C: ConnectionTrait,
@@ -152,12 +156,13 @@ where
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
-/// Whether a table with these migrations is bienvenue's: it has the first of them. Another program's never has.
+/// Whether a table with these migrations belongs to bienvenue. It does if it has the first of them, which no other
+/// program has.
 fn is_ours(names: &BTreeSet<String>) -> bool {
     known().first().is_some_and(|first| names.contains(first))
 }
 
-/// Writes down in one table what another has and it has not.
+/// Copies the rows that are missing from one table to another.
 async fn copy(tx: &DatabaseTransaction, from: &'static str, to: &'static str) -> Result<(), DbErr> {
     let columns = [Column::Version, Column::AppliedAt];
     let there = Query::select().column(Column::Version).from(to).to_owned();
@@ -175,7 +180,7 @@ async fn copy(tx: &DatabaseTransaction, from: &'static str, to: &'static str) ->
     Ok(())
 }
 
-/// Strikes names from a table.
+/// Deletes names from a table.
 async fn forget(
     tx: &DatabaseTransaction,
     table: &'static str,
@@ -191,9 +196,9 @@ async fn forget(
     Ok(())
 }
 
-/// Tells a table of another program's, in the way of one of ours.
+/// Explains the error if a table of another program has a name that bienvenue needs.
 fn foreign_table(err: DbErr) -> DbError {
-    // Source: PostgreSQL's manual, appendix A (duplicate_table). SQLite has no code for it.
+    // Source: PostgreSQL's manual, appendix A (duplicate_table). SQLite has no code for this.
     let is_in_the_way = |database: &dyn DatabaseError| {
         database.code().is_some_and(|code| code == "42P07")
             || database.message().ends_with(" already exists")
@@ -201,7 +206,7 @@ fn foreign_table(err: DbErr) -> DbError {
     match driver_error(&err) {
         Some(SqlxError::Database(database)) if is_in_the_way(&**database) => {
             DbError::Unusable(format!(
-                "another program has its tables in it ({}): give bienvenue a database of its own, or on PostgreSQL a \
+                "it contains tables of another program ({}): give bienvenue a database of its own, or on PostgreSQL a \
                  schema, with ALTER ROLE user SET search_path = schema",
                 database.message()
             ))

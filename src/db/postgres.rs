@@ -1,4 +1,4 @@
-//! Whether a PostgreSQL server, or what stands in front of it, can be used at all.
+//! Checks that a PostgreSQL server, or the pooler in front of it, can be used.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,23 +10,25 @@ use sea_orm::{
     },
 };
 
-use super::DbError;
+use super::error::DbError;
 
-/// How long the server has for all of this.
+/// The timeout of each of these checks.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// The process of the server that answers. It is asked without preparing a statement, which is what may not work.
+/// The id of the server process that answers. It is queried without a prepared statement, because those may not work
+/// here.
 const PROCESS: &str = "SELECT pg_backend_pid()::text";
 
-/// Leaves out what poolers refuse. The service reads no floating-point numbers, which this setting is about.
+/// Removes a startup parameter that poolers refuse. It is about floating-point numbers, which the service does not
+/// read.
 pub(super) fn without_startup_parameters(options: PgConnectOptions) -> PgConnectOptions {
     options.extra_float_digits(None)
 }
 
-/// Opens a connection and looks at what it leads to.
+/// Opens a connection and checks the server behind it.
 ///
 /// # Errors
-/// [`DbError::Unusable`] with a sentence, [`DbError::Unavailable`] and [`DbError::TimedOut`].
+/// [`DbError::Unusable`] with an explanation, [`DbError::Unavailable`] and [`DbError::TimedOut`].
 pub(super) async fn examine(options: &PgConnectOptions) -> Result<(), DbError> {
     let options = without_startup_parameters(options.clone()).disable_statement_logging();
     let looked = tokio::time::timeout(LIMIT, async {
@@ -40,12 +42,12 @@ pub(super) async fn examine(options: &PgConnectOptions) -> Result<(), DbError> {
         .map_err(unavailable)?;
     if encoding != "UTF8" {
         return Err(DbError::Unusable(format!(
-            "it is encoded in {encoding}, which has not all characters: make one that is encoded in UTF8, \
+            "its encoding is {encoding}, which lacks some characters: create a database in UTF8, \
              with CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
     let shares = tokio::time::timeout(LIMIT, shares_processes(&mut conn, &options));
-    // A second connection that is not to be had proves nothing.
+    // If a second connection can't be opened, that proves nothing.
     if let Ok(Ok(true)) = shares.await {
         return Err(DbError::Unusable(
             "a pooler in front of it shares its connections between clients, for a transaction or a \
@@ -53,19 +55,21 @@ pub(super) async fn examine(options: &PgConnectOptions) -> Result<(), DbError> {
                 .to_owned(),
         ));
     }
-    // What it says when it is closed is of no interest.
+    // An error while closing does not matter.
     let _ = conn.close().await;
     Ok(())
 }
 
-/// Whether two connections that are both open are served by one process of PostgreSQL, or one by two.
+/// Whether two open connections share one process of PostgreSQL, or one connection moves between processes. Either
+/// shows a pooler that is not in session mode.
 async fn shares_processes(
     first: &mut PgConnection,
     options: &PgConnectOptions,
 ) -> Result<bool, SqlxError> {
     let before = text(first, PROCESS).await?;
     let mut second = PgConnection::connect_with(options).await?;
-    // While the transaction is open, its process is taken. Where each statement may go elsewhere, none is begun.
+    // An open transaction occupies its process. If the pooler assigns a process for each statement, it refuses to begin
+    // a transaction.
     let begun = raw_sql("BEGIN").execute(&mut second).await;
     if matches!(begun, Err(SqlxError::Database(_))) {
         return Ok(true);
@@ -80,8 +84,8 @@ async fn shares_processes(
     Ok(after != before)
 }
 
-async fn text(conn: &mut PgConnection, question: &'static str) -> Result<String, SqlxError> {
-    raw_sql(question).fetch_one(conn).await?.try_get(0)
+async fn text(conn: &mut PgConnection, query: &'static str) -> Result<String, SqlxError> {
+    raw_sql(query).fetch_one(conn).await?.try_get(0)
 }
 
 fn unavailable(err: SqlxError) -> DbError {

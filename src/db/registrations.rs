@@ -7,86 +7,64 @@ use sea_orm::{
     QueryFilter as _, prelude::Uuid,
 };
 
-use super::{DB, DbError};
+use super::{database::DB, error::DbError};
 
 impl<C: ConnectionTrait> DB<C> {
-    /// Adds a registration that waits for its letter to be answered.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn add_registration(&self, registration: registration::Model) -> Result<(), DbError> {
+    /// Adds a pending registration.
+    pub(crate) async fn add_registration(
+        &self,
+        registration: registration::Model,
+    ) -> Result<(), DbError> {
         let insert = registration::Entity::insert(registration.into_active_model());
         self.write(insert.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Finds the registration that the token of this digest is for, if it is good still.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`].
-    pub async fn find_registration(
+    /// Finds the registration of the token with this digest, if it has not expired.
+    pub(crate) async fn find_registration(
         &self,
         token_digest: &str,
-    ) -> Result<registration::Model, DbError> {
+    ) -> Result<Option<registration::Model>, DbError> {
         let found = registration::Entity::find()
             .filter(registration::Column::TokenDigest.eq(token_digest))
             .filter(registration::Column::TokenExpiresAt.gt(self.clock.now()));
-        self.ask(found.one(&self.conn))
-            .await?
-            .ok_or(DbError::NoResultFound)
+        self.ask(found.one(&self.conn)).await
     }
 
-    /// Gives a registration its token, in the place of the one that it may have.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when it waits no more.
-    pub async fn set_registration_token(
+    /// Sets the token of a registration, and replaces an earlier one. Returns whether the registration is still
+    /// pending.
+    pub(crate) async fn set_registration_token(
         &self,
         id: Uuid,
         token_digest: &str,
         expires_at: DateTime<Utc>,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let change = registration::Entity::update_many()
             .col_expr(registration::Column::TokenDigest, token_digest.into())
             .col_expr(registration::Column::TokenExpiresAt, expires_at.into())
             .filter(registration::Column::Id.eq(id));
-        match self.write(change.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+        Ok(self.write(change.exec(&self.conn)).await?.rows_affected > 0)
     }
 
-    /// Spends the token of this digest, with the registration that it is for.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when it is no good (any more).
-    pub async fn spend_registration(&self, token_digest: &str) -> Result<(), DbError> {
+    /// Spends the token with this digest and deletes its registration. Returns whether the token was valid.
+    pub(crate) async fn spend_registration(&self, token_digest: &str) -> Result<bool, DbError> {
         let end = registration::Entity::delete_many()
             .filter(registration::Column::TokenDigest.eq(token_digest))
             .filter(registration::Column::TokenExpiresAt.gt(self.clock.now()));
-        match self.write(end.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+        Ok(self.write(end.exec(&self.conn)).await?.rows_affected > 0)
     }
 
     /// Deletes the registrations of an address.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_registrations_of(&self, email: &str) -> Result<(), DbError> {
+    pub(crate) async fn delete_registrations_of(&self, email: &str) -> Result<(), DbError> {
         let deletion =
             registration::Entity::delete_many().filter(registration::Column::Email.eq(email));
         self.write(deletion.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Deletes some of the registrations whose token is no good any more, and of those that got none and were asked for before
-    /// a time; but none whose letter is still to be sent. Says whether there may be more.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_expired_registrations(
+    /// Deletes a batch of expired registrations. Those that never got a token expire if they were requested before a
+    /// time. A registration whose email is still to be sent is kept. Returns whether there may be more.
+    pub(crate) async fn delete_expired_registrations(
         &self,
         before: DateTime<Utc>,
     ) -> Result<bool, DbError> {

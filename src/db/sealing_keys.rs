@@ -6,28 +6,22 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 
-use super::{DB, DbError};
+use super::{database::DB, error::DbError};
 
-/// The id of the one row.
+/// The id of the only row.
 const ID: i32 = 1;
 
 impl<C: ConnectionTrait> DB<C> {
-    /// The fingerprint of the key that this database is used with; nothing where it was never used with one.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_key_fingerprint(&self) -> Result<Option<String>, DbError> {
+    /// The fingerprint of the key that this database is used with. `None` if it was never used with one.
+    pub(crate) async fn find_key_fingerprint(&self) -> Result<Option<String>, DbError> {
         let row = self
             .ask(sealing_key::Entity::find_by_id(ID).one(&self.conn))
             .await?;
         Ok(row.map(|row| row.fingerprint))
     }
 
-    /// Writes down with which key this database is used, unless another process was first.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn add_key_fingerprint(&self, fingerprint: &str) -> Result<(), DbError> {
+    /// Stores the fingerprint of the key that this database is used with, unless there is one already.
+    pub(crate) async fn add_key_fingerprint(&self, fingerprint: &str) -> Result<(), DbError> {
         let row = sealing_key::Model {
             id: ID,
             fingerprint: fingerprint.to_owned(),
@@ -42,11 +36,12 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Writes down that another key is used from now on.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn replace_key_fingerprint(&self, old: &str, new: &str) -> Result<(), DbError> {
+    /// Replaces the fingerprint `old` with `new`.
+    pub(crate) async fn replace_key_fingerprint(
+        &self,
+        old: &str,
+        new: &str,
+    ) -> Result<(), DbError> {
         let change = sealing_key::Entity::update_many()
             .col_expr(sealing_key::Column::Fingerprint, new.into())
             .col_expr(sealing_key::Column::CreatedAt, self.clock.now().into())

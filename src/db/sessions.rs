@@ -1,71 +1,79 @@
 //! The rows of `sessions`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{session, user};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
-    prelude::{Expr, Uuid},
+    ColumnTrait as _, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait as _,
+    FromQueryResult as _, IdenStatic as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _, SelectA, SelectB, Statement,
+    prelude::Uuid,
     sea_query::{LockBehavior, LockType},
 };
 
-use super::{DB, DbError, subquery};
+use super::{database::DB, error::DbError};
+
+/// How many of the oldest sessions are found at once.
+const MOST_OLDEST: u64 = 1000;
 
 impl<C: ConnectionTrait> DB<C> {
     /// Adds a session.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn add_session(&self, session: session::Model) -> Result<(), DbError> {
+    pub(crate) async fn add_session(&self, session: session::Model) -> Result<(), DbError> {
         let insert = session::Entity::insert(session.into_active_model());
         self.write(insert.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Ends the sessions of a user but for the newest so many.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_oldest_sessions(&self, user_id: i64, kept: u64) -> Result<(), DbError> {
-        let of_user = session::Column::UserId.eq(user_id);
-        // Where there are not so many it is null, and nothing is older than that.
-        let oldest_kept = session::Entity::find()
-            .select_only()
-            .column(session::Column::CreatedAt)
-            .filter(of_user.clone())
+    /// Finds the oldest sessions of a user: all but this number of the newest.
+    pub(crate) async fn find_oldest_sessions(
+        &self,
+        user_id: i64,
+        kept: u64,
+    ) -> Result<Vec<session::Model>, DbError> {
+        let oldest = session::Entity::find()
+            .filter(session::Column::UserId.eq(user_id))
             .order_by_desc(session::Column::CreatedAt)
-            .offset(kept - 1)
-            .limit(1);
-        let older = Expr::col(session::Column::CreatedAt).lt(subquery(oldest_kept));
-        let end = session::Entity::delete_many().filter(of_user).filter(older);
-        self.write(end.exec(&self.conn)).await?;
-        Ok(())
+            .order_by_desc(session::Column::Id)
+            .offset(kept)
+            // SQLite has no offset without a limit.
+            .limit(MOST_OLDEST);
+        self.ask(oldest.all(&self.conn)).await
     }
 
-    /// Finds the session that the token of this digest opens, over or not, and whose it is. One question, for every
-    /// request of every signed-in user asks it.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`].
-    pub async fn find_session(
+    /// Finds the session of the token with this digest, expired or not, and its user. This is one query, because every
+    /// request of a signed-in caller sends it. Its text is the same every time, and is written once.
+    pub(crate) async fn find_session(
         &self,
         token_digest: &str,
-    ) -> Result<(session::Model, user::Model), DbError> {
-        let found = session::Entity::find()
-            .find_both_related(user::Entity)
-            .filter(session::Column::TokenDigest.eq(token_digest));
-        self.ask(found.one(&self.conn))
-            .await?
-            .ok_or(DbError::NoResultFound)
+    ) -> Result<Option<(session::Model, user::Model)>, DbError> {
+        static TEXTS: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
+        let backend = self.conn.get_database_backend();
+        let [on_sqlite, on_postgres] = &TEXTS;
+        let text = match backend {
+            DbBackend::Sqlite => on_sqlite,
+            _ => on_postgres,
+        };
+        let text = text.get_or_init(|| {
+            let found = session::Entity::find()
+                .find_both_related(user::Entity)
+                .filter(session::Column::TokenDigest.eq(token_digest))
+                .limit(1);
+            found.build(backend).sql
+        });
+        let values = [token_digest.into(), 1_u64.into()];
+        let statement = Statement::from_sql_and_values(backend, text, values);
+        let row = self.ask(self.conn.query_one_raw(statement)).await?;
+        let row = row.map(|row| {
+            let session = session::Model::from_query_result(&row, SelectA.as_str())?;
+            let user = user::Model::from_query_result(&row, SelectB.as_str())?;
+            Ok::<_, DbErr>((session, user))
+        });
+        Ok(row.transpose()?)
     }
 
-    /// All sessions of a user, over or not, the newest first.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_sessions(&self, user_id: i64) -> Result<Vec<session::Model>, DbError> {
+    /// All sessions of a user, expired or not, newest first.
+    pub(crate) async fn find_sessions(&self, user_id: i64) -> Result<Vec<session::Model>, DbError> {
         let sessions = session::Entity::find()
             .filter(session::Column::UserId.eq(user_id))
             .order_by_desc(session::Column::CreatedAt)
@@ -73,15 +81,12 @@ impl<C: ConnectionTrait> DB<C> {
         self.ask(sessions.all(&self.conn)).await
     }
 
-    /// Finds the newest session of a user that is not over, where one that lay idle for `idle` is.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`].
-    pub async fn find_newest_session(
+    /// Finds the newest session of a user that has not expired. A session that was idle for `idle` has expired.
+    pub(crate) async fn find_newest_session(
         &self,
         user_id: i64,
         idle: TimeDelta,
-    ) -> Result<session::Model, DbError> {
+    ) -> Result<Option<session::Model>, DbError> {
         let now = self.clock.now();
         let sessions = session::Entity::find()
             .filter(session::Column::UserId.eq(user_id))
@@ -89,16 +94,11 @@ impl<C: ConnectionTrait> DB<C> {
             .filter(session::Column::LastSeenAt.gt(now - idle))
             .order_by_desc(session::Column::CreatedAt)
             .order_by_desc(session::Column::Id);
-        self.ask(sessions.one(&self.conn))
-            .await?
-            .ok_or(DbError::NoResultFound)
+        self.ask(sessions.one(&self.conn)).await
     }
 
-    /// Finds some of the sessions that are over, at most `limit`.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_expired_sessions(
+    /// Finds expired sessions, at most `limit`.
+    pub(crate) async fn find_expired_sessions(
         &self,
         idle: TimeDelta,
         limit: u64,
@@ -109,19 +109,20 @@ impl<C: ConnectionTrait> DB<C> {
         self.ask(sessions.all(&self.conn)).await
     }
 
-    /// Notes that sessions were used, unless that was noted within the last `step`. Those that somebody else is changing are
-    /// left out: they are as good as noted, or ended.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn touch_sessions(&self, ids: &[Uuid], step: TimeDelta) -> Result<(), DbError> {
+    /// Records that sessions were used, unless that was recorded within the last `step`. Rows that another transaction
+    /// has locked are skipped: that transaction either records the same or ends the session.
+    pub(crate) async fn touch_sessions(
+        &self,
+        ids: &[Uuid],
+        step: TimeDelta,
+    ) -> Result<(), DbError> {
         let now = self.clock.now();
         let due = session::Entity::find()
             .select_only()
             .column(session::Column::Id)
             .filter(session::Column::Id.is_in(ids.iter().copied()))
             .filter(session::Column::LastSeenAt.lte(now - step))
-            // On SQLite there is but one writer, and sea-query leaves the lock out.
+            // SQLite has only one writer, and sea-query leaves this clause out.
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         let touch = session::Entity::update_many()
             .col_expr(session::Column::LastSeenAt, now.into())
@@ -130,11 +131,11 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(())
     }
 
-    /// Whose those of these sessions are that are there.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_session_owners(&self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, i64>, DbError> {
+    /// The owners of those of these sessions that exist.
+    pub(crate) async fn find_session_owners(
+        &self,
+        ids: &[Uuid],
+    ) -> Result<BTreeMap<Uuid, i64>, DbError> {
         let owners = session::Entity::find()
             .select_only()
             .columns([session::Column::Id, session::Column::UserId])
@@ -147,16 +148,14 @@ impl<C: ConnectionTrait> DB<C> {
             .collect())
     }
 
-    /// Puts another token in the place of a session's, whose owner has given the password just now.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when the session has ended, or has another token already.
-    pub async fn renew_session(
+    /// Replaces the token of a session whose owner has just given the password. Returns `false` if the session has
+    /// ended or already has another token.
+    pub(crate) async fn renew_session(
         &self,
         id: Uuid,
         old_digest: &str,
         new_digest: &str,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let now = self.clock.now();
         let renewal = session::Entity::update_many()
             .col_expr(session::Column::TokenDigest, new_digest.into())
@@ -164,44 +163,29 @@ impl<C: ConnectionTrait> DB<C> {
             .col_expr(session::Column::LastSeenAt, now.into())
             .filter(session::Column::Id.eq(id))
             .filter(session::Column::TokenDigest.eq(old_digest));
-        match self.write(renewal.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+        Ok(self.write(renewal.exec(&self.conn)).await?.rows_affected > 0)
     }
 
-    /// Ends a session, if it is one of this user's.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when it is not, or has ended already.
-    pub async fn delete_session(&self, user_id: i64, id: Uuid) -> Result<(), DbError> {
+    /// Deletes a session, if it belongs to this user. Returns whether it did.
+    pub(crate) async fn delete_session(&self, user_id: i64, id: Uuid) -> Result<bool, DbError> {
         let end = session::Entity::delete_many()
             .filter(session::Column::Id.eq(id))
             .filter(session::Column::UserId.eq(user_id));
-        match self.write(end.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+        Ok(self.write(end.exec(&self.conn)).await?.rows_affected > 0)
     }
 
-    /// Ends all sessions of a user, but one where one is to be spared.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_sessions(&self, user_id: i64, spared: Option<Uuid>) -> Result<(), DbError> {
-        let mut end = session::Entity::delete_many().filter(session::Column::UserId.eq(user_id));
-        if let Some(spared) = spared {
-            end = end.filter(session::Column::Id.ne(spared));
-        }
+    /// Deletes these sessions.
+    pub(crate) async fn delete_these_sessions(
+        &self,
+        ids: impl Iterator<Item = Uuid>,
+    ) -> Result<(), DbError> {
+        let end = session::Entity::delete_many().filter(session::Column::Id.is_in(ids));
         self.write(end.exec(&self.conn)).await?;
         Ok(())
     }
 
-    /// Deletes those of these sessions that are over, and returns how many that were.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_expired_sessions(
+    /// Deletes those of these sessions that have expired. Returns their number.
+    pub(crate) async fn delete_expired_sessions(
         &self,
         ids: &[Uuid],
         idle: TimeDelta,
@@ -213,7 +197,7 @@ impl<C: ConnectionTrait> DB<C> {
     }
 }
 
-/// The sessions that are over, by either limit.
+/// Matches sessions that have expired, by their idle limit or by their lifetime.
 fn expired(now: DateTime<Utc>, idle: TimeDelta) -> Condition {
     Condition::any()
         .add(session::Column::ExpiresAt.lte(now))

@@ -1,4 +1,5 @@
-//! Whether a SQLite file can be opened, and what to do where it can't: SQLite says "unable to open database file" to all of it.
+//! Checks that a SQLite file can be opened, and explains what to do if not. SQLite itself reports every such problem
+//! as "unable to open database file".
 
 use std::{
     ffi::OsString,
@@ -13,19 +14,19 @@ use rustix::{
     process::geteuid,
 };
 
-/// What a SQLite file begins with. Source: <https://www.sqlite.org/fileformat.html>, 1.3.
+/// The first bytes of a SQLite file. Source: <https://www.sqlite.org/fileformat.html>, 1.3.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Tries to open a file as SQLite will, and makes it if it is to be made, for the eyes of its owner alone.
+/// Opens a file as SQLite will. If `is_made`, a missing file is created, readable only by its owner.
 ///
 /// # Errors
-/// A sentence that says which file, what is the matter with it, and how to mend it.
+/// A sentence that names the file, the problem, and what to do about it.
 pub(super) fn prepare(file: &Path, is_made: bool) -> Result<(), String> {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let shown = file.display();
     if file.is_dir() {
         return Err(format!(
-            "{shown} is a folder: name a file in it, as sqlite://{shown}/bienvenue.db?mode=rwc does"
+            "{shown} is a folder: name a file in it, such as sqlite://{shown}/bienvenue.db?mode=rwc"
         ));
     }
     let opened = OpenOptions::new()
@@ -41,10 +42,10 @@ pub(super) fn prepare(file: &Path, is_made: bool) -> Result<(), String> {
     read.map_err(|err| format!("the SQLite file {shown} can't be read: {err}"))?;
     if !beginning.is_empty() && beginning != MAGIC {
         return Err(format!(
-            "{shown} is no SQLite database: name another file, or move this one away"
+            "{shown} is not a SQLite database: name another file, or move this one away"
         ));
     }
-    // What SQLite keeps beside it.
+    // The files that SQLite keeps beside it.
     for suffix in ["-wal", "-shm"] {
         let beside = beside(&file, suffix);
         if let Err(err) = OpenOptions::new().read(true).append(true).open(&beside)
@@ -55,7 +56,7 @@ pub(super) fn prepare(file: &Path, is_made: bool) -> Result<(), String> {
     }
     let folder = file.parent().unwrap_or(&file);
     access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|err| {
-        let more = "SQLite makes files beside its own";
+        let more = "SQLite creates further files there";
         format!("{}. {more}", complaint(folder, false, &err.into()))
     })
 }
@@ -66,23 +67,23 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// What is the matter with a file or a folder, and the mend.
+/// Explains a problem with a file or a folder, and what to do about it.
 fn complaint(path: &Path, is_made: bool, err: &io::Error) -> String {
     let shown = path.display();
     let folder = path.parent().unwrap_or(path);
     match err.kind() {
         ErrorKind::NotFound if folder.is_dir() && !is_made => {
             format!(
-                "the SQLite file {shown} is not there: add ?mode=rwc to DATABASE_URL for it to be made"
+                "the SQLite file {shown} does not exist: add ?mode=rwc to DATABASE_URL to create it"
             )
         }
         ErrorKind::NotFound => format!(
-            "the SQLite file {shown} can't be made: there is no folder {}. Make it, or name a file elsewhere",
+            "the SQLite file {shown} can't be created: the folder {} does not exist. Create it, or name a file elsewhere",
             folder.display()
         ),
         ErrorKind::NotADirectory => {
             format!(
-                "the SQLite file {shown} can't be opened: a part of its path is a file and no folder"
+                "the SQLite file {shown} can't be opened: a part of its path is a file, not a folder"
             )
         }
         ErrorKind::ReadOnlyFilesystem => format!(
@@ -93,17 +94,17 @@ fn complaint(path: &Path, is_made: bool, err: &io::Error) -> String {
     }
 }
 
-/// Whose the path is, or the nearest folder above it that can be seen.
+/// Explains a missing permission. Names the owner of the path, or of the nearest folder above it that is visible.
 fn denied(path: &Path) -> String {
     let user = geteuid().as_raw();
     let seen = path
         .ancestors()
         .find_map(|above| Some((above, fs::metadata(above).ok()?)));
     let (whose, owner) = seen.map_or((path, String::new()), |(above, metadata)| {
-        (above, format!(", which is user {}'s", metadata.uid()))
+        (above, format!(", which belongs to user {}", metadata.uid()))
     });
     format!(
-        "{} can't be written: user {user}, as whom this runs, has no right to {}{owner}. Give it to user {user} \
+        "{} can't be written: the service runs as user {user}, which has no permission for {}{owner}. Give it to user {user} \
          (chown {user}), or run as another user",
         path.display(),
         whose.display()

@@ -6,14 +6,20 @@ use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ColumnType, Condition, ConnectionTrait, EntityTrait,
     ExprTrait as _, IntoActiveModel, Iterable, QueryFilter, QueryOrder, QuerySelect as _,
     QueryTrait as _, Select, Set, Value,
-    prelude::{ChronoDateTimeUtc, Expr},
+    prelude::{ChronoDateTimeUtc, Expr, Uuid},
     sea_query::{LockBehavior, LockType},
 };
 
-use super::{DB, DbError, SWEEP};
+use super::{
+    database::{DB, SWEEP},
+    error::DbError,
+};
+
+/// The role of a new user, which is also the default of the column.
+pub(super) const USER: &str = "user";
 
 impl<C: ConnectionTrait> DB<C> {
-    /// Adds a user, who has no session and no reset token. Checks nothing but what the schema checks.
+    /// Adds a user without a session or a reset token. Only the constraints of the schema are checked.
     ///
     /// # Errors
     /// [`DbError::Conflict`] when the email is taken.
@@ -30,8 +36,8 @@ impl<C: ConnectionTrait> DB<C> {
             updated_at: Set(now),
             ..Default::default()
         };
-        // Not `ActiveModel::insert`: it reads the first row that comes back and no further, and then
-        // SQLite does not say that the commit failed.
+        // Not `ActiveModel::insert`: it stops reading after the first returned row, and so misses SQLite's error if the
+        // commit fails.
         let inserted = self
             .write(user::Entity::insert(user).exec(&self.conn))
             .await?;
@@ -45,12 +51,15 @@ impl<C: ConnectionTrait> DB<C> {
             email_verified_at: None,
             last_signed_in_at: None,
             name: None,
+            role: USER.to_owned(),
+            disabled_at: None,
+            is_provisioned: false,
             created_at: now,
             updated_at: now,
         })
     }
 
-    /// Finds the user whose attributes are all as given; of several the one with the lowest id.
+    /// Finds the user whose attributes all have the given values. Of several, returns the one with the lowest id.
     ///
     /// ```no_run
     /// # async fn example(db: bienvenue::db::DB) -> Result<(), bienvenue::db::DbError> {
@@ -58,11 +67,11 @@ impl<C: ConnectionTrait> DB<C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// An attribute is named as its column is; null asks for those who have none.
+    /// The name of an attribute is that of its column. Null matches users without a value.
     ///
     /// # Errors
-    /// [`DbError::NoResultFound`], and [`DbError::InvalidRequest`] for no attribute at all, for a name
-    /// that is none, and for a value that the column cannot hold.
+    /// [`DbError::NoResultFound`], and [`DbError::InvalidRequest`] for no attribute at all, for an unknown name, and
+    /// for a value that the column cannot hold.
     pub async fn find_user_by<K, V>(
         &self,
         attributes: impl IntoIterator<Item = (K, V)>,
@@ -95,16 +104,13 @@ impl<C: ConnectionTrait> DB<C> {
             .ok_or(DbError::NoResultFound)
     }
 
-    /// Finds the users with these ids, and holds on to them until the transaction ends: nobody else changes them meanwhile.
-    /// Always in the order of their ids, so that two who hold on to several don't wait for each other.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn lock_users(
+    /// Finds the users with these ids, and locks their rows until the transaction ends. Rows are locked in the order of
+    /// their ids, so that transactions that lock several can't deadlock.
+    pub(crate) async fn lock_users(
         &self,
         ids: impl IntoIterator<Item = i64>,
     ) -> Result<Vec<user::Model>, DbError> {
-        // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
+        // A transaction on SQLite locks the whole database, and sea-query leaves this clause out.
         let users = user::Entity::find()
             .filter(user::Column::Id.is_in(ids))
             .order_by_asc(user::Column::Id)
@@ -112,41 +118,68 @@ impl<C: ConnectionTrait> DB<C> {
         self.ask(users.all(&self.conn)).await
     }
 
-    /// The same for one user.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`].
-    pub async fn lock_user(&self, id: i64) -> Result<user::Model, DbError> {
-        let mut users = self.lock_users([id]).await?;
-        users.pop().ok_or(DbError::NoResultFound)
+    /// Finds the users with these ids and all users with this role, and locks their rows like [`DB::lock_users`].
+    pub(crate) async fn lock_users_and_role(
+        &self,
+        ids: &[i64],
+        role: &str,
+    ) -> Result<Vec<user::Model>, DbError> {
+        let ids = user::Column::Id.is_in(ids.iter().copied());
+        let users = user::Entity::find()
+            .filter(ids.or(user::Column::Role.eq(role)))
+            .order_by_asc(user::Column::Id)
+            .lock_exclusive();
+        self.ask(users.all(&self.conn)).await
     }
 
-    /// Gives the user with this address a reset token, in the place of the one that there may be.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`] when nobody has this address.
-    pub async fn set_reset_token(
+    /// Like [`DB::lock_users`], for one user.
+    pub(crate) async fn lock_user(&self, id: i64) -> Result<Option<user::Model>, DbError> {
+        Ok(self.lock_users([id]).await?.pop())
+    }
+
+    /// Finds the user with this id.
+    pub(crate) async fn find_user(&self, id: i64) -> Result<Option<user::Model>, DbError> {
+        let user = user::Entity::find_by_id(id);
+        self.ask(user.one(&self.conn)).await
+    }
+
+    /// Finds the user with this address.
+    pub(crate) async fn find_user_by_email(
+        &self,
+        email: &str,
+    ) -> Result<Option<user::Model>, DbError> {
+        let user = user::Entity::find().filter(user::Column::Email.eq(email));
+        self.ask(user.one(&self.conn)).await
+    }
+
+    /// Finds the user whose reset token has this digest, expired or not.
+    pub(crate) async fn find_user_by_reset_token(
+        &self,
+        token_digest: &str,
+    ) -> Result<Option<user::Model>, DbError> {
+        let user = user::Entity::find().filter(user::Column::ResetToken.eq(token_digest));
+        self.ask(user.one(&self.conn)).await
+    }
+
+    /// Sets the reset token of the user with this address, and replaces an earlier one. Returns whether there is such a
+    /// user who is not disabled.
+    pub(crate) async fn set_reset_token(
         &self,
         email: &str,
         token_digest: &str,
         expires_at: ChronoDateTimeUtc,
-    ) -> Result<(), DbError> {
+    ) -> Result<bool, DbError> {
         let change = user::Entity::update_many()
             .col_expr(user::Column::ResetToken, token_digest.into())
             .col_expr(user::Column::ResetTokenExpiresAt, expires_at.into())
             .col_expr(user::Column::UpdatedAt, self.clock.now().into())
-            .filter(user::Column::Email.eq(email));
-        match self.write(change.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+            .filter(user::Column::Email.eq(email))
+            .filter(user::Column::DisabledAt.is_null());
+        Ok(self.write(change.exec(&self.conn)).await?.rows_affected > 0)
     }
 
-    /// Forgets some of the reset tokens that expired before a time, and says whether there may be more.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn delete_reset_tokens_expired_before(
+    /// Deletes a batch of reset tokens that expired before a time. Returns whether there may be more.
+    pub(crate) async fn delete_reset_tokens_expired_before(
         &self,
         time: DateTime<Utc>,
     ) -> Result<bool, DbError> {
@@ -168,12 +201,9 @@ impl<C: ConnectionTrait> DB<C> {
         Ok(swept >= SWEEP)
     }
 
-    /// Finds users whose address was never verified, who were added before a time, have neither signed in nor used a
-    /// session since, and have no session; at most `limit`.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn find_unused_users(
+    /// Finds users whose address was never verified and who have no session, at most `limit`. They were added before a
+    /// time, and have neither signed in nor used a session since.
+    pub(crate) async fn find_unused_users(
         &self,
         before: DateTime<Utc>,
         limit: u64,
@@ -181,39 +211,147 @@ impl<C: ConnectionTrait> DB<C> {
         self.ask(unused(before, limit).all(&self.conn)).await
     }
 
-    /// The same, and holds on to them until the transaction ends. Those that somebody else is changing are left out.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn lock_unused_users(
+    /// Like [`DB::find_unused_users`], and locks the rows until the transaction ends. Rows that another transaction has
+    /// locked are skipped.
+    pub(crate) async fn lock_unused_users(
         &self,
         before: DateTime<Utc>,
         limit: u64,
     ) -> Result<Vec<user::Model>, DbError> {
-        // On SQLite a transaction has the whole database to itself, and sea-query leaves the lock out.
+        // A transaction on SQLite locks the whole database, and sea-query leaves this clause out.
         let users =
             unused(before, limit).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         self.ask(users.all(&self.conn)).await
     }
 
-    /// Deletes a user, with all that hangs on the account.
-    ///
-    /// # Errors
-    /// [`DbError::NoResultFound`].
-    pub async fn delete_user(&self, id: i64) -> Result<(), DbError> {
+    /// Deletes a user, and every row that refers to it.
+    pub(crate) async fn delete_user(&self, id: i64) -> Result<(), DbError> {
         let deletion = user::Entity::delete_many().filter(user::Column::Id.eq(id));
-        match self.write(deletion.exec(&self.conn)).await?.rows_affected {
-            0 => Err(DbError::NoResultFound),
-            _ => Ok(()),
-        }
+        self.write(deletion.exec(&self.conn)).await?;
+        Ok(())
     }
 
-    /// Sets attributes of a user, all or none of them.
+    /// Sets the password of a user. A reset token becomes invalid.
+    pub(crate) async fn set_password(&self, user_id: i64, hash: &str) -> Result<(), DbError> {
+        self.change_user(user_id, |row| {
+            row.hashed_password = Set(hash.to_owned());
+            row.reset_token = Set(None);
+            row.reset_token_expires_at = Set(None);
+        })
+        .await
+    }
+
+    /// Replaces a user's hash with another hash of the same password.
+    pub(crate) async fn set_password_hash(&self, user_id: i64, hash: &str) -> Result<(), DbError> {
+        self.change_user(user_id, |row| row.hashed_password = Set(hash.to_owned()))
+            .await
+    }
+
+    /// Sets the address of a user, as verified. A reset token becomes invalid.
     ///
     /// # Errors
-    /// [`DbError::NoResultFound`] for an unknown id, [`DbError::UnknownAttribute`],
-    /// [`DbError::InvalidRequest`] for the id and for a value that the column cannot hold,
-    /// [`DbError::Conflict`] when the email is another user's.
+    /// [`DbError::Conflict`] when the address belongs to another user.
+    pub(crate) async fn set_email(&self, user_id: i64, email: &str) -> Result<(), DbError> {
+        self.change_user(user_id, |row| {
+            row.email = Set(email.to_owned());
+            row.email_verified_at = Set(Some(self.clock.now()));
+            row.reset_token = Set(None);
+            row.reset_token_expires_at = Set(None);
+        })
+        .await
+    }
+
+    /// Records that the address of a user is verified.
+    pub(crate) async fn set_email_verified(&self, user_id: i64) -> Result<(), DbError> {
+        self.change_user(user_id, |row| {
+            row.email_verified_at = Set(Some(self.clock.now()));
+        })
+        .await
+    }
+
+    /// Stores the profile of a user as it is given here: the name.
+    pub(crate) async fn set_profile(&self, user: &user::Model) -> Result<(), DbError> {
+        self.change_user(user.id, |row| row.name = Set(user.name.clone()))
+            .await
+    }
+
+    /// Stores what administrators decide about a user, as it is given here: the name, the role, whether the address is
+    /// verified, whether the account is disabled, and whether an administrator opened it.
+    pub(crate) async fn set_managed(&self, user: &user::Model) -> Result<(), DbError> {
+        self.change_user(user.id, |row| {
+            row.name = Set(user.name.clone());
+            row.role = Set(user.role.clone());
+            row.email_verified_at = Set(user.email_verified_at);
+            row.disabled_at = Set(user.disabled_at);
+            row.is_provisioned = Set(user.is_provisioned);
+        })
+        .await
+    }
+
+    /// Removes the reset token of a user.
+    pub(crate) async fn delete_reset_token(&self, user_id: i64) -> Result<(), DbError> {
+        self.change_user(user_id, |row| {
+            row.reset_token = Set(None);
+            row.reset_token_expires_at = Set(None);
+        })
+        .await
+    }
+
+    /// Sets the id of a user's newest session, or removes it.
+    pub(crate) async fn set_newest_session(
+        &self,
+        user_id: i64,
+        session_id: Option<Uuid>,
+    ) -> Result<(), DbError> {
+        self.change_user(user_id, |row| {
+            row.session_id = Set(session_id.map(|id| id.to_string()));
+        })
+        .await
+    }
+
+    /// Records that a user signs in now, with this session, which is the newest.
+    pub(crate) async fn set_signed_in(
+        &self,
+        user_id: i64,
+        session_id: Uuid,
+    ) -> Result<(), DbError> {
+        self.change_user(user_id, |row| {
+            row.session_id = Set(Some(session_id.to_string()));
+            row.last_signed_in_at = Set(Some(self.clock.now()));
+        })
+        .await
+    }
+
+    /// Removes the time of a user's last sign-in.
+    pub(crate) async fn forget_last_sign_in(&self, user_id: i64) -> Result<(), DbError> {
+        self.change_user(user_id, |row| row.last_signed_in_at = Set(None))
+            .await
+    }
+
+    /// Updates the columns of a user's row that are set in `change`.
+    async fn change_user(
+        &self,
+        user_id: i64,
+        set: impl FnOnce(&mut user::ActiveModel),
+    ) -> Result<(), DbError> {
+        let mut change = user::ActiveModel {
+            updated_at: Set(self.clock.now()),
+            ..Default::default()
+        };
+        set(&mut change);
+        // Not `ActiveModel::update`, for the same reason as in `add_user`.
+        let update = user::Entity::update_many()
+            .set(change)
+            .filter(user::Column::Id.eq(user_id));
+        self.write(update.exec(&self.conn)).await?;
+        Ok(())
+    }
+
+    /// Sets attributes of a user, all of them or none.
+    ///
+    /// # Errors
+    /// [`DbError::NoResultFound`] for an unknown id, [`DbError::UnknownAttribute`], [`DbError::InvalidRequest`] for the
+    /// id and for a value that the column cannot hold, [`DbError::Conflict`] when the email belongs to another user.
     pub async fn update_user<K, V>(
         &self,
         user_id: i64,
@@ -237,7 +375,7 @@ impl<C: ConnectionTrait> DB<C> {
             let value = fitting(column, value.into()).ok_or_else(|| misfit(name))?;
             user.try_set(column, value)?;
         }
-        // Not `ActiveModel::update`, for the reason that `add_user` gives.
+        // Not `ActiveModel::update`, for the same reason as in `add_user`.
         let update = user::Entity::update_many()
             .set(user)
             .filter(user::Column::Id.eq(user_id));
@@ -248,7 +386,8 @@ impl<C: ConnectionTrait> DB<C> {
     }
 }
 
-/// Users who never verified their address, and have neither signed in nor used a session since a time.
+/// Users whose address was never verified, and who have neither signed in nor used a session since a time. Never those
+/// that an administrator opened or disabled, and never administrators.
 fn unused(before: DateTime<Utc>, limit: u64) -> Select<user::Entity> {
     let last = user::Column::LastSignedInAt;
     let sessions = session::Entity::find()
@@ -266,6 +405,9 @@ fn unused(before: DateTime<Utc>, limit: u64) -> Select<user::Entity> {
         .into_query();
     user::Entity::find()
         .filter(user::Column::EmailVerifiedAt.is_null())
+        .filter(user::Column::IsProvisioned.eq(false))
+        .filter(user::Column::DisabledAt.is_null())
+        .filter(user::Column::Role.eq(USER))
         .filter(user::Column::CreatedAt.lte(before))
         .filter(last.is_null().or(last.lte(before)))
         .filter(Expr::exists(sessions).not())
@@ -274,7 +416,7 @@ fn unused(before: DateTime<Utc>, limit: u64) -> Select<user::Entity> {
         .limit(limit)
 }
 
-/// The column of this very name. (`Column::from_str` takes other spellings too.)
+/// The column with exactly this name. `Column::from_str` accepts other spellings too.
 fn column(name: &str) -> Option<user::Column> {
     user::Column::iter().find(|column| sea_orm::IdenStatic::as_str(column) == name)
 }
@@ -287,12 +429,12 @@ fn misfit(name: &str) -> DbError {
     DbError::InvalidRequest(format!("{name} cannot hold this value"))
 }
 
-/// Whether the value is null, of whatever type.
+/// Whether the value is null, of any type.
 fn is_null(value: &Value) -> bool {
     *value == value.as_null()
 }
 
-/// The value as its column takes it, if it does: SQLite would compare or store anything.
+/// Converts the value to the type of its column, if it fits. SQLite would compare or store any type.
 fn fitting(column: user::Column, value: Value) -> Option<Value> {
     let definition = column.def();
     let is_null = is_null(&value);
@@ -300,8 +442,12 @@ fn fitting(column: user::Column, value: Value) -> Option<Value> {
         _ if is_null && !definition.is_null() => None,
         ColumnType::String(_) if is_null => Some(Value::String(None)),
         ColumnType::String(_) => match value {
-            // PostgreSQL's text has no NUL.
+            // Text in PostgreSQL can't contain NUL.
             Value::String(Some(text)) if !text.contains('\0') => Some(Value::String(Some(text))),
+            _ => None,
+        },
+        ColumnType::Boolean => match value {
+            Value::Bool(Some(flag)) => Some(flag.into()),
             _ => None,
         },
         ColumnType::BigInteger => whole_number(&value).map(|number| Value::BigInt(Some(number))),
@@ -315,15 +461,15 @@ fn fitting(column: user::Column, value: Value) -> Option<Value> {
     }
 }
 
-/// A time as both databases keep it: in whole microseconds, of the years that have four digits, which
-/// are also those that sort rightly as text.
+/// A time that both databases can store: in whole microseconds, of a year with four digits. Such times also sort
+/// correctly as text.
 fn storable(time: ChronoDateTimeUtc) -> Option<Value> {
     (1..=9999)
         .contains(&time.year())
         .then(|| time.trunc_subsecs(6).into())
 }
 
-/// An integer of whatever width, if it is one of 64 bits.
+/// An integer of any width, if it fits in 64 bits.
 fn whole_number(value: &Value) -> Option<i64> {
     match *value {
         Value::TinyInt(Some(number)) => Some(number.into()),

@@ -1,4 +1,4 @@
-//! A mail server: how it is reached, and how it is given a letter.
+//! A mail server: how it is reached, and how it is given an email.
 
 use std::{
     fs,
@@ -19,8 +19,11 @@ use lettre::{
 };
 use url::{Host, Url};
 
-use super::TransportError;
-use crate::config::{MailSettings, Settings, SettingsError};
+use super::{
+    error::{MailerError, TransportError},
+    options::ServerOptions,
+};
+use crate::loopback::is_loopback;
 
 /// The ports of mail servers: of relays, with STARTTLS, and with TLS from the first byte.
 /// Source: RFC 5321, 4.5.4.2; RFC 6409, 3.1; RFC 8314, 3.3.
@@ -34,7 +37,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the server may take to say goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Replies that are about this service and not about the letter, in answer to any command: authentication is required, too
+/// Replies that are about this service and not about the email, in answer to any command: authentication is required, too
 /// weak, wrong, or needs TLS. Source: RFC 4954, 6.
 const ABOUT_US: [u16; 4] = [530, 534, 535, 538];
 
@@ -62,14 +65,11 @@ impl Server {
     /// The server that a URL names; connects to nothing yet.
     ///
     /// # Errors
-    /// [`SettingsError`] says what is wrong, without repeating the URL, which may hold a password.
-    pub(super) fn open(url: &str, settings: &Settings) -> Result<Self, SettingsError> {
+    /// [`MailerError`] says what is wrong, without repeating the URL, which may hold a password.
+    pub(super) fn open(options: &ServerOptions) -> Result<Self, MailerError> {
         let form = "must be smtp://user:password@host:port or smtps://user:password@host:port";
-        let fail = |reason: String| SettingsError {
-            variable: "BIENVENUE_SMTP_URL",
-            reason,
-        };
-        let url = Url::parse(url).map_err(|err| fail(format!("{form}: {err}")))?;
+        let fail = MailerError::Server;
+        let url = Url::parse(&options.url).map_err(|err| fail(format!("{form}: {err}")))?;
         let host = url.host_str().unwrap_or_default();
         // A URL has an IPv6 address in brackets, and nothing else has.
         let host = host.trim_matches(['[', ']']);
@@ -85,23 +85,23 @@ impl Server {
             return Err(fail(reason.to_owned()));
         }
         let is_plain = url.query_pairs().next().is_some();
-        let MailSettings { smtp_ca, .. } = &settings.mail;
+        let authority = &options.authority;
         let (encryption, port) = match url.scheme() {
-            "smtps" | "smtp" if is_plain && (url.scheme() == "smtps" || smtp_ca.is_some()) => {
+            "smtps" | "smtp" if is_plain && (url.scheme() == "smtps" || authority.is_some()) => {
                 let reason =
                     "can't have tls=none beside smtps:// or BIENVENUE_SMTP_CA, which ask for TLS";
                 return Err(fail(reason.to_owned()));
             }
             "smtps" => (
-                Encryption::Implicit(tls(host, smtp_ca.as_deref())?),
+                Encryption::Implicit(tls(host, authority.as_deref())?),
                 SUBMISSIONS,
             ),
             // Nobody listens in on this machine.
-            "smtp" if is_plain || is_loopback(&url) && smtp_ca.is_none() => {
+            "smtp" if is_plain || is_loopback(&url) && authority.is_none() => {
                 (Encryption::Off, RELAY)
             }
             "smtp" => (
-                Encryption::StartTls(tls(host, smtp_ca.as_deref())?),
+                Encryption::StartTls(tls(host, authority.as_deref())?),
                 SUBMISSION,
             ),
             _ => return Err(fail(form.to_owned())),
@@ -116,20 +116,20 @@ impl Server {
             host: host.to_owned(),
             port: url.port().unwrap_or(port),
             encryption,
-            hello: hello(settings)?,
+            hello: hello(options)?,
             credentials: Some(url.username())
                 .filter(|user| !user.is_empty())
                 .map(|user| Credentials::new(read(user), read(password))),
         })
     }
 
-    /// Gives the server a letter: when this returns, the server answers for it.
+    /// Gives the server an email: when this returns, the server is responsible for it.
     ///
-    /// Each letter has a connection of its own, so that none is faster for one that was sent just before.
+    /// Each email has a connection of its own, so that none is faster for one that was sent just before.
     pub(super) async fn send(&self, message: &Message) -> Result<(), TransportError> {
         let mut connection = self.connect().await?;
         let taken = hand_over(&mut connection, message).await;
-        // What became of the letter is known: nobody waits for the goodbye.
+        // What became of the email is known: nobody waits for the goodbye.
         tokio::spawn(async move { tokio::time::timeout(GOODBYE_LIMIT, connection.abort()).await });
         taken
     }
@@ -154,27 +154,27 @@ impl Server {
     }
 }
 
-/// One letter, from its sender to its end. All of it is ASCII: addresses have their ASCII form, and bodies are encoded.
+/// One email, from its sender to its end. All of it is ASCII: addresses have their ASCII form, and bodies are encoded.
 async fn hand_over(
     connection: &mut AsyncSmtpConnection,
     message: &Message,
 ) -> Result<(), TransportError> {
     let envelope = message.envelope();
     let sender = envelope.from().cloned();
-    // The sender is the same for all letters: a server that refuses it is set up wrongly, or this service is.
+    // The sender is the same for all emails: a server that refuses it is set up wrongly, or this service is.
     connection.command(Mail::new(sender, Vec::new())).await?;
     for recipient in envelope.to() {
         let recipient = Rcpt::new(recipient.clone(), Vec::new());
-        connection.command(recipient).await.map_err(of_letter)?;
+        connection.command(recipient).await.map_err(of_email)?;
     }
-    connection.command(Data).await.map_err(of_letter)?;
-    let letter = message.formatted();
-    connection.message(&letter).await.map_err(of_letter)?;
+    connection.command(Data).await.map_err(of_email)?;
+    let email = message.formatted();
+    connection.message(&email).await.map_err(of_email)?;
     Ok(())
 }
 
-/// What an error means that came in answer to a recipient or to the letter itself.
-fn of_letter(err: Error) -> TransportError {
+/// What an error means that came in answer to a recipient or to the email itself.
+fn of_email(err: Error) -> TransportError {
     let is_about_us = err
         .status()
         .is_some_and(|code| ABOUT_US.contains(&code.into()));
@@ -187,25 +187,19 @@ fn of_letter(err: Error) -> TransportError {
 
 /// Which certificates of a server are believed: those that the system believes (`SSL_CERT_FILE` and `SSL_CERT_DIR` say which),
 /// or Mozilla's where it has none, as in a container with nothing in it; and those of the operator's own authority.
-fn tls(host: &str, ca: Option<&Path>) -> Result<TlsParameters, SettingsError> {
+fn tls(host: &str, ca: Option<&Path>) -> Result<TlsParameters, MailerError> {
     let system = rustls_native_certs::load_native_certs();
     let mut tls = TlsParameters::builder(host.to_owned());
     if system.certs.is_empty() {
         if let Some(err) = system.errors.first() {
-            return Err(SettingsError {
-                variable: "BIENVENUE_SMTP_URL",
-                reason: format!(
-                    "asks for TLS, and the certificates that the system believes, or those of \
-                     SSL_CERT_FILE and SSL_CERT_DIR, can't be read: {err}"
-                ),
-            });
+            return Err(MailerError::Server(format!(
+                "asks for TLS, and the certificates that the system believes, or those of \
+                 SSL_CERT_FILE and SSL_CERT_DIR, can't be read: {err}"
+            )));
         }
         tls = tls.certificate_store(CertificateStore::WebpkiRoots);
     }
-    let fail = |reason: String| SettingsError {
-        variable: "BIENVENUE_SMTP_CA",
-        reason,
-    };
+    let fail = MailerError::Authority;
     if let Some(file) = ca {
         let pem = fs::read_to_string(file).map_err(|err| fail(format!("can't be read: {err}")))?;
         // A file without any would be taken for one of no certificates.
@@ -222,16 +216,14 @@ fn tls(host: &str, ca: Option<&Path>) -> Result<TlsParameters, SettingsError> {
 
 /// How this service says hello: as it is told to, or by the host of its public URL, or else by an address literal, which says
 /// that it has no name. Strict servers refuse a bare name. Source: RFC 5321, 4.1.4.
-fn hello(settings: &Settings) -> Result<ClientId, SettingsError> {
-    if let Some(name) = &settings.mail.smtp_hello {
-        return client_id(name).ok_or_else(|| SettingsError {
-            variable: "BIENVENUE_SMTP_HELLO",
-            reason: "must be a full name, as mail.example.com, or an address, as [192.0.2.1]"
-                .to_owned(),
+fn hello(options: &ServerOptions) -> Result<ClientId, MailerError> {
+    if let Some(name) = &options.hello {
+        return client_id(name).ok_or_else(|| {
+            let reason = "must be a full name, as mail.example.com, or an address, as [192.0.2.1]";
+            MailerError::Hello(reason.to_owned())
         });
     }
-    let host = settings.public_url.host_str().unwrap_or_default();
-    Ok(client_id(host).unwrap_or(ClientId::Ipv4(Ipv4Addr::LOCALHOST)))
+    Ok(client_id(&options.host).unwrap_or(ClientId::Ipv4(Ipv4Addr::LOCALHOST)))
 }
 
 /// A full name, or an address with or without the brackets of a literal. Source: RFC 5321, 4.1.3.
@@ -250,17 +242,5 @@ fn client_id(text: &str) -> Option<ClientId> {
             Some(ClientId::Domain(name))
         }
         _ => None,
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            // The host of a scheme that is none of the web's is not looked into.
-            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        }
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

@@ -1,41 +1,21 @@
-//! Where letters go: to a mail server, or into files where there is none.
+//! Where emails go: to a mail server, or into files where there is none.
 
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use lettre::{Message, transport::smtp};
+use lettre::Message;
 
-use super::smtp::Server;
-use crate::{
-    clock::Clock,
-    config::{Settings, SettingsError},
+use super::{
+    error::{MailerError, SEND_LIMIT, TransportError},
+    options::MailOptions,
+    smtp::Server,
 };
+use crate::clock::Clock;
 
-/// How long sending a letter may take altogether: less than a worker has it for itself.
-const SEND_LIMIT: Duration = Duration::from_secs(20);
-
-/// Why nobody took a letter.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// The mail server refused this letter for good, or its recipient.
-    #[error("{0}")]
-    Refused(#[source] smtp::Error),
-    /// The mail server takes no letters, or none from this service.
-    #[error("{0}")]
-    Smtp(#[from] smtp::Error),
-    /// The mail server took too long.
-    #[error("the mail server did not take the letter within {SEND_LIMIT:?}")]
-    TimedOut,
-    /// The file can't be written.
-    #[error("the letter can't be written to a file: {0}")]
-    File(#[from] io::Error),
-}
-
-/// Who takes letters.
+/// What accepts emails.
 pub(super) enum Transport {
     Smtp(Box<Server>),
     Folder(PathBuf, Clock),
@@ -43,15 +23,14 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Makes ready to send; connects to nothing yet.
-    pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<Self, SettingsError> {
-        let mail = &settings.mail;
-        Ok(match mail.smtp_url.as_ref().and_then(|url| url.as_str()) {
-            Some(url) => Self::Smtp(Box::new(Server::open(url, settings)?)),
-            None => Self::Folder(mail.dir.clone(), clock.clone()),
+    pub(super) fn open(options: &MailOptions, clock: &Clock) -> Result<Self, MailerError> {
+        Ok(match &options.server {
+            Some(server) => Self::Smtp(Box::new(Server::open(server)?)),
+            None => Self::Folder(options.folder.clone(), clock.clone()),
         })
     }
 
-    /// Sends a letter: when this returns, somebody else answers for it.
+    /// Sends an email: when this returns, the server or the file system is responsible for it.
     pub(super) async fn send(&self, message: Message) -> Result<(), TransportError> {
         match self {
             Self::Smtp(server) => {
@@ -69,8 +48,8 @@ impl Transport {
     }
 }
 
-/// Writes a letter to a file of its own, named so that the newest is the last, for the eyes of its owner alone.
-fn write(folder: &Path, now: &DateTime<Utc>, letter: &[u8]) -> io::Result<()> {
+/// Writes an email to a file of its own, named so that the newest is the last, for the eyes of its owner alone.
+fn write(folder: &Path, now: &DateTime<Utc>, email: &[u8]) -> io::Result<()> {
     use std::{
         fs::{DirBuilder, OpenOptions},
         io::Write as _,
@@ -88,8 +67,8 @@ fn write(folder: &Path, now: &DateTime<Utc>, letter: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&unfinished)?;
-    file.write_all(letter)?;
+    file.write_all(email)?;
     file.sync_all()?;
-    // Whoever looks into the folder sees whole letters alone.
+    // A program that looks into the folder sees whole emails alone.
     std::fs::rename(unfinished, folder.join(format!("{now}-{number}.eml")))
 }

@@ -1,8 +1,8 @@
-//! Drains the outbox: takes letters that are due, sends them, and says how it went.
+//! Drains the outbox: takes emails that are due, sends them, and says how it went.
 //!
-//! A row can ask for a letter to somebody who has no account, and nobody may learn from the time of other letters whether
-//! it does. So several letters are under way at once, each in a seat; a row of which no letter comes has a seat too, for as
-//! long as a real letter would, and ends as that one did.
+//! A row can ask for an email to an address that has no account, and nobody may learn from the time of other emails whether
+//! it does. So several emails are under way at once, each in a seat; a row of which no email comes has a seat too, for as
+//! long as a real email would, and ends as that one did.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,10 +14,16 @@ use std::{
 use tokio::task::{self, JoinError, JoinSet};
 use uuid::Uuid;
 
-use super::{Mailer, SendError, TransportError};
-use crate::auth::{Auth, DbError, DueLetter};
+use super::{
+    error::TransportError,
+    mailer::{Mailer, SendError},
+};
+use crate::{
+    auth::{DbError, DueMail, Outbox},
+    error::chain,
+};
 
-/// How many letters a process has under way at once. As many are sent and not yet marked so at most, should it be killed,
+/// How many emails a process has under way at once. As many are sent and not yet marked so at most, should it be killed,
 /// and as many come twice.
 const SEATS: usize = 10;
 
@@ -27,28 +33,32 @@ const REST: Duration = Duration::from_secs(2);
 /// How long one pauses before something is written down again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often it is written down that a letter was sent, should the database not answer: else it would be sent again.
+/// How often it is written down that an email was sent, should the database not answer: else it would be sent again.
 const MARKS: u32 = 10;
 
-/// How long the letters under way have to get out when the service is told to stop.
-const LAST_LETTERS: Duration = Duration::from_secs(9);
+/// How long the emails under way have to get out when the service is told to stop.
+const LAST_EMAILS: Duration = Duration::from_secs(9);
 
-/// How many of the last letters are remembered.
+/// How many of the last emails are remembered.
 const REMEMBERED: usize = 16;
 
-/// How long a letter takes, as far as anybody knows before one was sent.
+/// How long an email takes, as far as anybody knows before one was sent.
 const USUAL: Duration = Duration::from_millis(500);
 
-/// Sends letters, those of other replicas too, until `stop` is ready.
-pub(crate) async fn deliver(auth: &Auth, mailer: Mailer, stop: impl Future<Output = ()> + Clone) {
+/// Sends emails, those of other replicas too, until `stop` is ready.
+pub(crate) async fn deliver(
+    outbox: &Outbox,
+    mailer: Mailer,
+    stop: impl Future<Output = ()> + Clone,
+) {
     let worker = Arc::new(Worker {
-        auth: auth.clone(),
+        outbox: outbox.clone(),
         mailer,
         recent: Mutex::default(),
     });
-    let last_letters = async {
+    let last_emails = async {
         stop.clone().await;
-        tokio::time::sleep(LAST_LETTERS).await;
+        tokio::time::sleep(LAST_EMAILS).await;
     };
     let deliver = async {
         let mut seats = Seats::default();
@@ -57,11 +67,11 @@ pub(crate) async fn deliver(auth: &Auth, mailer: Mailer, stop: impl Future<Outpu
     };
     tokio::select! {
         () = deliver => {}
-        () = last_letters => tracing::warn!("letters were cut off, and may be sent again"),
+        () = last_emails => tracing::warn!("emails were cut off, and may be sent again"),
     }
 }
 
-/// Gives each letter that is due a seat, until `stop` is ready.
+/// Gives each email that is due a seat, until `stop` is ready.
 async fn fill(seats: &mut Seats, worker: &Arc<Worker>, stop: impl Future<Output = ()> + Clone) {
     loop {
         tokio::select! {
@@ -69,7 +79,7 @@ async fn fill(seats: &mut Seats, worker: &Arc<Worker>, stop: impl Future<Output 
             () = stop.clone() => return,
             () = seats.one_is_free() => {}
         }
-        match worker.auth.due_letter(&seats.letters()).await {
+        match worker.outbox.take_due(&seats.mails()).await {
             Ok(Some(due)) => {
                 seats.take(due, worker);
                 continue;
@@ -80,17 +90,17 @@ async fn fill(seats: &mut Seats, worker: &Arc<Worker>, stop: impl Future<Output 
         // Each is a reason to look again.
         tokio::select! {
             () = stop.clone() => return,
-            () = worker.auth.letter_posted() => {}
+            () = worker.outbox.added() => {}
             () = tokio::time::sleep(REST) => {}
         }
     }
 }
 
-/// The letters that are under way.
+/// The emails that are under way.
 #[derive(Default)]
 struct Seats {
     tasks: JoinSet<()>,
-    letters: HashMap<task::Id, Uuid>,
+    mails: HashMap<task::Id, Uuid>,
 }
 
 impl Seats {
@@ -108,60 +118,60 @@ impl Seats {
 
     fn leave(&mut self, ended: Result<(task::Id, ()), JoinError>) {
         let id = ended.map_or_else(|err| err.id(), |(id, ())| id);
-        self.letters.remove(&id);
+        self.mails.remove(&id);
     }
 
-    fn take(&mut self, due: DueLetter, worker: &Arc<Worker>) {
-        let letter = due.id();
+    fn take(&mut self, due: DueMail, worker: &Arc<Worker>) {
+        let id = due.id();
         let task = self.tasks.spawn(Arc::clone(worker).deliver_one(due));
-        self.letters.insert(task.id(), letter);
+        self.mails.insert(task.id(), id);
     }
 
-    /// The letters under way here, which are not taken again, should the clock leap.
-    fn letters(&self) -> Vec<Uuid> {
-        self.letters.values().copied().collect()
+    /// The emails under way here, which are not taken again, should the clock leap.
+    fn mails(&self) -> Vec<Uuid> {
+        self.mails.values().copied().collect()
     }
 }
 
 fn waiting_for_database(err: &DbError) {
     let error = err as &dyn Error;
-    tracing::warn!(error, "letters wait for the database");
+    tracing::warn!(error, "emails wait for the database");
 }
 
-/// How it went with a letter.
+/// How it went with an email.
 struct Course {
     took: Duration,
-    /// Why the mail server takes no letters, where it takes none.
+    /// Why the mail server accepts no emails, where it accepts none.
     outage: Option<String>,
 }
 
-/// What sends letters.
+/// What sends emails.
 struct Worker {
-    auth: Auth,
+    outbox: Outbox,
     mailer: Mailer,
-    /// How it went with the last letters.
+    /// How it went with the last emails.
     recent: Mutex<VecDeque<Course>>,
 }
 
 impl Worker {
     /// Deals with a row that is due.
-    async fn deliver_one(self: Arc<Self>, due: DueLetter) {
+    async fn deliver_one(self: Arc<Self>, due: DueMail) {
         if let Err(err) = self.try_deliver(&due).await {
             waiting_for_database(&err);
         }
     }
 
-    async fn try_deliver(&self, due: &DueLetter) -> Result<(), DbError> {
+    async fn try_deliver(&self, due: &DueMail) -> Result<(), DbError> {
         let begun = Instant::now();
-        let Some(letter) = self.auth.write_letter(due).await? else {
+        let Some(mail) = self.outbox.write(due).await? else {
             let course = self.likely_course();
             tokio::time::sleep(course.took.saturating_sub(begun.elapsed())).await;
             return match course.outage {
                 None => self.mark(due).await,
-                Some(error) => self.auth.letter_failed(due, &error, false).await,
+                Some(error) => self.outbox.failed(due, &error, false).await,
             };
         };
-        let sent = self.mailer.send(&letter).await;
+        let sent = self.mailer.send(&mail).await;
         let took = begun.elapsed();
         let is_refusal = matches!(&sent, Err(SendError::Transport(TransportError::Refused(_))));
         let error = sent.err().map(|err| chain(&err));
@@ -171,19 +181,19 @@ impl Worker {
         });
         match error {
             None => self.mark(due).await,
-            Some(error) => self.auth.letter_failed(due, &error, is_refusal).await,
+            Some(error) => self.outbox.failed(due, &error, is_refusal).await,
         }
     }
 
-    /// Notes that nothing is left to do for a letter.
-    async fn mark(&self, due: &DueLetter) -> Result<(), DbError> {
+    /// Notes that nothing is left to do for an email.
+    async fn mark(&self, due: &DueMail) -> Result<(), DbError> {
         for _ in 1..MARKS {
-            match self.auth.letter_done(due).await {
+            match self.outbox.done(due).await {
                 Err(err) if err.is_temporary() => tokio::time::sleep(PAUSE).await,
                 outcome => return outcome,
             }
         }
-        self.auth.letter_done(due).await
+        self.outbox.done(due).await
     }
 
     fn remember(&self, course: Course) {
@@ -192,7 +202,7 @@ impl Worker {
         recent.push_front(course);
     }
 
-    /// How it would go with a letter: it takes as long as one of the last ones, by chance, and ends as the last one.
+    /// How it would go with an email: it takes as long as one of the last ones, by chance, and ends as the last one.
     fn likely_course(&self) -> Course {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut chance = [0];
@@ -204,13 +214,5 @@ impl Worker {
             took: chosen.map_or(USUAL, |course| course.took),
             outage: recent.front().and_then(|last| last.outage.clone()),
         }
-    }
-}
-
-/// An error and what caused it, in one line.
-fn chain(err: &SendError) -> String {
-    match err.source() {
-        Some(cause) => format!("{err}: {cause}"),
-        None => err.to_string(),
     }
 }

@@ -126,11 +126,16 @@ async fn every_link_between_the_documents_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
     for document in [
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "README.md",
+        "SECURITY.md",
+        "clients/python/README.md",
         "docs/architecture.md",
+        "docs/backend.md",
         "docs/databases.md",
         "docs/frontend.md",
-        "docs/letters.md",
+        "docs/emails.md",
         "docs/operating.md",
         "docs/performance.md",
         "docs/security.md",
@@ -140,7 +145,7 @@ async fn every_link_between_the_documents_leads_somewhere() {
         let folder = folder.parent().expect("a folder");
         for link in text.split("](").skip(1) {
             let (target, _) = link.split_once(')').expect("a link ends");
-            if !target.starts_with("https://") {
+            if !target.starts_with("https://") && !target.starts_with('#') {
                 assert!(folder.join(target).exists(), "{document}: {target}");
                 seen += 1;
             }
@@ -158,7 +163,11 @@ async fn the_settings_of_the_containers_make_sense() {
         .replace("${POSTGRES_PASSWORD:-bienvenue}", "bienvenue");
     let public_url = postgres["bienvenue"]["environment"]["BIENVENUE_PUBLIC_URL"]
         .as_str()
-        .expect("a URL");
+        .and_then(|url| {
+            url.strip_prefix("${BIENVENUE_PUBLIC_URL:-")?
+                .strip_suffix('}')
+        })
+        .expect("a URL, where .env has none");
     let image = image_environment();
     let of_image = |wanted: &str| {
         let found = image.iter().find(|(name, _)| name == wanted);
@@ -209,13 +218,55 @@ async fn ports_and_paths_agree() {
     assert!(
         instructions("RUN ")
             .iter()
-            .any(|line| line.contains("install -d -m 0700 -o bienvenue /data"))
+            .any(|line| line.contains("install -d -m 0700 -o 10001 /data"))
     );
     assert_eq!(
         services(ON_SQLITE)["bienvenue"]["volumes"],
         serde_json::json!(["bienvenue:/data"])
     );
-    assert_eq!(instructions("USER "), ["bienvenue"]);
+    // By number, and that of the account that the volume belongs to.
+    assert_eq!(instructions("USER "), ["10001"]);
+    assert_eq!(instructions("VOLUME "), ["/data"]);
+    assert!(DOCKERFILE.contains("useradd --system --uid 10001"));
+}
+
+#[apply(once)]
+async fn the_containers_have_no_privilege_and_take_the_settings_beside_them() {
+    for compose in [ON_POSTGRES, ON_SQLITE] {
+        let service = services(compose)["bienvenue"].clone();
+        assert_eq!(service["read_only"], true);
+        assert_eq!(service["cap_drop"], serde_json::json!(["ALL"]));
+        let options = serde_json::json!(["no-new-privileges:true"]);
+        assert_eq!(service["security_opt"], options);
+        assert_eq!(service["mem_limit"], "512m");
+        let beside = serde_json::json!([{"path": ".env", "required": false}]);
+        assert_eq!(service["env_file"], beside);
+    }
+    let caddy = &services(ON_POSTGRES)["caddy"];
+    assert_eq!(caddy["profiles"], serde_json::json!(["tls"]));
+    let command = caddy["command"].as_str().expect("a command");
+    assert!(command.ends_with("--to bienvenue:8000"), "{command}");
+}
+
+#[apply(once)]
+async fn the_example_of_settings_has_each_with_its_default_and_nothing_else() {
+    let example = include_str!("../../.env.example");
+    let command = Settings::augment_args(clap::Command::new("serve"));
+    let settings = command.get_arguments().map(|argument| {
+        let variable = argument.get_env().and_then(|name| name.to_str());
+        let default = argument.get_default_values().first();
+        let default = default.and_then(|value| value.to_str()).unwrap_or_default();
+        // What has spaces is quoted, as .env wants it.
+        let default = if default.contains(' ') {
+            format!("'{default}'")
+        } else {
+            default.to_owned()
+        };
+        format!("#{}={default}", variable.expect("every flag has one"))
+    });
+    let lines = example.lines();
+    let given = lines.filter(|line| line.contains('=') && !line.starts_with("# "));
+    assert_eq!(given.collect::<Vec<_>>(), settings.collect::<Vec<_>>());
 }
 
 #[apply(once)]
@@ -231,7 +282,7 @@ async fn images_are_pinned_and_checked_for_health() {
     {
         images.extend(service["image"].as_str().map(ToOwned::to_owned));
     }
-    assert_eq!(images.len(), 4, "{images:?}");
+    assert_eq!(images.len(), 5, "{images:?}");
     for image in images {
         let (_, tag) = image.rsplit_once(':').unwrap_or_default();
         let version = tag

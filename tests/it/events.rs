@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::support::{Mailbox, Program, Relay, TestDatabase, on_both_databases};
+use crate::support::{Answer, Mailbox, Program, Relay, TestDatabase, on_both_databases};
 
 const ADA: &str = "ada@example.com";
 const NEW: &str = "ada.lovelace@example.com";
@@ -28,13 +28,12 @@ impl Story {
             "" => request,
             session => request.bearer_auth(session),
         };
-        let answer = if body.is_null() {
-            request.send().await
+        let request = if body.is_null() {
+            request
         } else {
-            request.json(&body).send().await
+            request.json(&body)
         };
-        let answer = answer.expect("answers").bytes().await.expect("a body");
-        serde_json::from_slice(&answer).unwrap_or_default()
+        Answer::to(request).await.body
     }
 
     async fn sign_in(&mut self, email: &str, password: &str) {
@@ -54,7 +53,7 @@ async fn every_event_of_security_is_a_line_with_ids_and_without_addresses(databa
         ("DATABASE_URL", &*database.url),
         ("BIENVENUE_MAIL_DIR", mail.path()),
         ("BIENVENUE_LOG_FORMAT", "json"),
-        ("BIENVENUE_THROTTLE", "on"),
+        ("BIENVENUE_ACCOUNT_FREE_FAILURES", "5"),
     ];
     let mut story = Story {
         program: Program::start(&variables),
@@ -102,7 +101,7 @@ async fn every_event_of_security_is_a_line_with_ids_and_without_addresses(databa
         .await;
     let resets = || {
         let mails = story.mail.mails().into_iter();
-        mails.filter(|mail| mail.subject == "Choose a new password")
+        mails.filter(|mail| mail.subject == "Choose a new password for Bienvenue")
     };
     while resets().count() == 0 {
         tokio::task::yield_now().await;
@@ -132,44 +131,49 @@ async fn every_event_of_security_is_a_line_with_ids_and_without_addresses(databa
     for line in &events {
         let fields = &line["fields"];
         assert_eq!(line["level"], "INFO");
+        assert_eq!(line["target"], "audit");
         assert_eq!(line["span"]["id"], "the-request");
         assert_eq!(fields["network"], "127.0.0.1");
         let event = fields["event"].as_str().expect("text");
-        let ids = ["user_id", "session_id"].map(|name| u8::from(!fields[name].is_null()));
+        let ids =
+            ["user_id", "actor_id", "session_id"].map(|name| u8::from(!fields[name].is_null()));
         let reason = fields["reason"].as_str().unwrap_or("-");
-        told.push(format!("{event} {}{} {reason}", ids[0], ids[1]));
+        let [user, actor, session] = ids;
+        told.push(format!("{event} {user}{actor}{session} {reason}"));
     }
     assert_eq!(told, TOLD.lines().collect::<Vec<_>>());
 }
 
-/// The events, whether each has the id of a user and of a session, and its reason.
+/// The events, whether each has the ids of a user, an actor and a session, and its reason.
 const TOLD: &str = "\
-user.registered 10 -
-session.refused 00 no address
-session.refused 00 no account
-session.refused 10 wrong password
-session.opened 11 -
-email.verified 10 -
-password.refused 10 -
-email.change_requested 11 -
-email.changed 10 -
-email.change_undone 10 -
-session.opened 11 -
-password.changed 11 -
-user.exported 10 -
-session.ended 11 -
-password.reset_requested 00 -
-password.reset 10 -
-session.refused 00 no account
-session.refused 00 no account
-session.refused 00 no account
-session.refused 00 no account
-session.refused 00 no account
-account.throttled 00 attempts
-session.opened 11 -
-session.ended 10 -
-session.opened 11 -
-user.deleted 10 closed by its owner
+user.registered 100 -
+session.refused 000 no address
+session.refused 000 no account
+session.refused 100 wrong password
+session.opened 111 -
+email.verified 111 -
+session.refused 111 wrong password to confirm a change
+email.change_requested 111 -
+email.changed 111 -
+session.ended 101 change of the address undone
+email.changed 100 undone
+session.opened 111 -
+password.changed 111 -
+user.exported 111 -
+session.ended 111 signed out
+password.reset_requested 100 -
+password.reset 100 -
+session.refused 000 no account
+session.refused 000 no account
+session.refused 000 no account
+session.refused 000 no account
+session.refused 000 no account
+account.throttled 000 attempts
+session.opened 111 -
+session.ended 111 signed out everywhere
+session.opened 111 -
+session.ended 111 account deleted
+user.deleted 111 closed by its owner
 ";
 
 #[apply(on_both_databases)]
@@ -187,7 +191,7 @@ async fn what_a_mail_server_says_is_logged_without_the_address(database: TestDat
     let program = Program::start(&variables);
     let body = json!({"email": ADA, "password": PASSWORD});
     let request = Client::new().post(format!("{}/users", program.url));
-    request.json(&body).send().await.expect("answers");
+    Answer::to(request.json(&body)).await;
     let refused = "SELECT last_error FROM outgoing_mails WHERE last_error IS NOT NULL";
     let kept = loop {
         if let Some(kept) = database.sql(refused).await {
@@ -200,7 +204,7 @@ async fn what_a_mail_server_says_is_logged_without_the_address(database: TestDat
     program.signal("TERM");
     let (_, log) = program.ended();
     assert!(
-        log.contains("a letter was not sent") && log.contains("5.1.1"),
+        log.contains("an email was not sent") && log.contains("5.1.1"),
         "{log}"
     );
     assert!(!log.contains("@example"), "{log}");

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::support::{
-    Answer, Postgres, Program, SmtpServer, TestDatabase, on_own_postgres, with_mail_server,
+    Answer, Postgres, Program, SmtpServer, TestDatabase, on_both_databases, once,
 };
 
 const WRITERS: usize = 20;
@@ -70,8 +70,9 @@ impl Writers {
     ) -> Option<Answer> {
         let url = self.url.read().expect("nobody panics").clone();
         let request = client.request(method, format!("{url}{path}"));
-        let sent = request.bearer_auth(token).json(body).send().await.ok()?;
-        Answer::of_whole(sent).await
+        Answer::try_to(request.bearer_auth(token).json(body))
+            .await
+            .ok()
     }
 
     /// Registers, signs in twice and out once, again and again; what is not acknowledged is not promised.
@@ -152,11 +153,11 @@ impl Writers {
     }
 }
 
-#[apply(with_mail_server)]
+#[apply(on_both_databases)]
 async fn nothing_promised_is_lost_when_the_service_and_the_mail_server_are_killed(
     database: TestDatabase,
+    mut mail_server: SmtpServer,
 ) {
-    let mut mail_server = SmtpServer::new();
     let smtp = format!("smtp://localhost:{}", mail_server.port);
     let variables = [
         ("DATABASE_URL", database.url.as_str()),
@@ -200,7 +201,7 @@ async fn nothing_promised_is_lost_when_the_service_and_the_mail_server_are_kille
     }
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn nothing_promised_is_lost_and_nothing_ended_lives_when_postgres_is_killed(
     server: Postgres,
 ) {

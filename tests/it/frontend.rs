@@ -6,7 +6,7 @@ use macro_rules_attribute::apply;
 use serde_json::json;
 use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
 
-use crate::support::{Browser, Page, TestApp, TestDatabase, on_a_page};
+use crate::support::{Browser, Page, TestApp, TestDatabase, on_both_databases};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -22,20 +22,11 @@ async fn shown(page: &WebDriver, selector: &str) -> WebElement {
 
 /// Waits until there are so many entries in the list of sessions.
 async fn wait_for_sessions(page: &WebDriver, number: usize) {
-    let found = tokio::time::timeout(Duration::from_secs(20), async {
-        while page
-            .find_all(By::Css("#sessions li"))
-            .await
-            .expect("a list")
-            .len()
-            != number
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    found
-        .await
-        .unwrap_or_else(|_| panic!("there are not {number} sessions"));
+    shown(
+        page,
+        &format!("#sessions li:nth-child({number}):last-child"),
+    )
+    .await;
 }
 
 async fn fill_in(page: &WebDriver, form: &str, email: &str, password: &str) {
@@ -48,12 +39,14 @@ async fn fill_in(page: &WebDriver, form: &str, email: &str, password: &str) {
     submit.click().await.expect("it can be pressed");
 }
 
-#[apply(on_a_page)]
-async fn the_whole_story_is_walked_on_a_page_of_another_origin(database: TestDatabase) {
-    let frontend = Page::serve().await;
+#[apply(on_both_databases)]
+async fn the_whole_story_is_walked_on_a_page_of_another_origin(
+    database: TestDatabase,
+    frontend: Page,
+    browser: Browser,
+) {
     let app = TestApp::with(database, &["--allowed-origins", &frontend.origin]).await;
     let service = app.url.replace("127.0.0.1", "localhost");
-    let browser = Browser::start().await;
     let page = &browser.page;
     page.goto(frontend.calling(&service))
         .await
@@ -108,11 +101,13 @@ async fn the_whole_story_is_walked_on_a_page_of_another_origin(database: TestDat
     browser.close().await;
 }
 
-#[apply(on_a_page)]
-async fn a_page_of_an_origin_that_is_not_allowed_gets_nowhere(app: TestApp) {
-    let frontend = Page::serve().await;
+#[apply(on_both_databases)]
+async fn a_page_of_an_origin_that_is_not_allowed_gets_nowhere(
+    app: TestApp,
+    frontend: Page,
+    browser: Browser,
+) {
     let service = app.url.replace("127.0.0.1", "localhost");
-    let browser = Browser::start().await;
     let page = &browser.page;
     page.goto(frontend.calling(&service))
         .await

@@ -55,7 +55,7 @@ async fn the_owner_is_told_of_a_sign_in_from_a_new_network_whatever_the_browser_
         assert_eq!(posted, told, "{ip} {browser}");
         if is_new {
             let mail = app.mail.newest_to(ADA, told).await;
-            assert_eq!(mail.subject, "A new sign-in to your account");
+            assert_eq!(mail.subject, "A new sign-in to Bienvenue");
             assert!(mail.text.contains(&format!("from {ip}")), "{}", mail.text);
             assert!(!mail.text.contains(browser), "{}", mail.text);
         }
@@ -77,7 +77,7 @@ async fn a_session_that_is_used_elsewhere_hides_no_sign_in_from_there(database: 
     }
     sign_in(&app, "198.51.100.66", "Firefox").await;
     let told = app.mail.newest_to(ADA, 2).await;
-    assert_eq!(told.subject, "A new sign-in to your account");
+    assert_eq!(told.subject, "A new sign-in to Bienvenue");
 }
 
 #[apply(on_both_databases)]

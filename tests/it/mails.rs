@@ -1,4 +1,4 @@
-//! Letters, and how they come to arrive.
+//! Emails, and how they come to arrive.
 
 use std::{
     collections::HashSet,
@@ -14,11 +14,12 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Notify,
+    task::JoinHandle,
 };
 
 use crate::support::{
-    Mail, Mailbox, Program, Relay, SmtpServer, TestApp, TestDatabase, on_both_databases, once,
-    with_mail_server,
+    Answer, Mail, Mailbox, Program, Relay, SmtpServer, TestApp, TestDatabase, on_both_databases,
+    once,
 };
 
 const ADA: &str = "ada@example.com";
@@ -192,7 +193,7 @@ async fn a_mail_server_is_greeted_with_a_full_name_or_an_address(database: TestD
         app.letters_are_out().await;
         let heard = relay.heard();
         let mut greetings = heard.iter().filter(|command| command.starts_with("EHLO"));
-        assert_eq!(greetings.next_back().expect("one a letter"), greeting);
+        assert_eq!(greetings.next_back().expect("one an email"), greeting);
         app.stop().await;
     }
 }
@@ -227,11 +228,15 @@ async fn a_server_without_tls_gets_nothing_unless_it_is_asked_for_in_so_many_wor
     assert_eq!(relay.taken(), [ADA]);
 }
 
-#[apply(with_mail_server)]
-async fn a_certificate_of_an_own_authority_is_believed_where_it_is_named(database: TestDatabase) {
+#[apply(on_both_databases)]
+async fn a_certificate_of_an_own_authority_is_believed_where_it_is_named(
+    database: TestDatabase,
+    one: SmtpServer,
+    other: SmtpServer,
+) {
     let mut by_setting = 0;
-    for kind in ["smtps", "starttls"] {
-        let mut server = SmtpServer::with_tls(kind);
+    for (kind, server) in [("smtps", one), ("starttls", other)] {
+        let mut server = server.with_tls(kind);
         server.start();
         let authority = server.authority();
         let scheme = if kind == "smtps" { "smtps" } else { "smtp" };
@@ -279,8 +284,8 @@ async fn a_certificate_of_an_own_authority_is_believed_where_it_is_named(databas
 async fn register_at(program: &Program, email: &str) {
     let body = json!({"email": email, "password": PASSWORD});
     let request = reqwest::Client::new().post(format!("{}/users", program.url));
-    let answer = request.json(&body).send().await.expect("answers");
-    assert_eq!(answer.status(), StatusCode::CREATED);
+    let answer = Answer::to(request.json(&body)).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
 }
 
 #[apply(on_both_databases)]
@@ -300,7 +305,7 @@ async fn a_sender_with_an_international_domain_goes_out_in_its_ascii_form(databa
 }
 
 #[apply(on_both_databases)]
-async fn a_letter_goes_to_one_address_with_a_link_made_of_the_settings(app: TestApp) {
+async fn an_email_goes_to_one_address_with_a_link_made_of_the_settings(app: TestApp) {
     let body = json!({"email": " Ada@EXAMPLE.com", "password": PASSWORD});
     let request = app.client.post(format!("{}/users", app.url));
     let registered = app
@@ -316,7 +321,7 @@ async fn a_letter_goes_to_one_address_with_a_link_made_of_the_settings(app: Test
     let mail = app.mail.mail(1).await;
     assert_eq!(mail.to, [ADA]);
     assert_eq!(mail.from, "no-reply@localhost");
-    assert_eq!(mail.subject, "Confirm your email address");
+    assert_eq!(mail.subject, "Confirm your email address for Bienvenue");
     let begin = "http://localhost:8000/verify-email#token=bienvenue_verification_";
     assert!(mail.link().starts_with(begin), "{}", mail.link());
     let link = format!("href=\"{}\"", mail.link());
@@ -326,16 +331,31 @@ async fn a_letter_goes_to_one_address_with_a_link_made_of_the_settings(app: Test
 }
 
 #[apply(on_both_databases)]
-async fn letters_are_in_the_language_of_the_request(app: TestApp) {
+async fn emails_are_in_the_language_of_the_request(app: TestApp) {
     for (number, (header, subject)) in [
-        ("fr", "Confirmez votre adresse e-mail"),
-        ("fr-CH, en;q=0.8", "Confirmez votre adresse e-mail"),
-        ("de, FR;q=0.5, en;q=0.4", "Confirmez votre adresse e-mail"),
-        ("en-GB, fr;q=0.9", "Confirm your email address"),
-        ("fr;q=0, en;q=0.1", "Confirm your email address"),
-        ("de", "Confirm your email address"),
-        ("fr;q=NaN, ;;,=", "Confirm your email address"),
-        ("fr ; Q=0.9, en;q=0.8", "Confirmez votre adresse e-mail"),
+        ("fr", "Confirmez votre adresse e-mail pour Bienvenue"),
+        (
+            "fr-CH, en;q=0.8",
+            "Confirmez votre adresse e-mail pour Bienvenue",
+        ),
+        (
+            "de, FR;q=0.5, en;q=0.4",
+            "Confirmez votre adresse e-mail pour Bienvenue",
+        ),
+        (
+            "en-GB, fr;q=0.9",
+            "Confirm your email address for Bienvenue",
+        ),
+        (
+            "fr;q=0, en;q=0.1",
+            "Confirm your email address for Bienvenue",
+        ),
+        ("de", "Confirm your email address for Bienvenue"),
+        ("fr;q=NaN, ;;,=", "Confirm your email address for Bienvenue"),
+        (
+            "fr ; Q=0.9, en;q=0.8",
+            "Confirmez votre adresse e-mail pour Bienvenue",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -351,7 +371,7 @@ async fn letters_are_in_the_language_of_the_request(app: TestApp) {
 }
 
 #[apply(on_both_databases)]
-async fn an_operator_replaces_letters_and_the_pages_of_their_links(database: TestDatabase) {
+async fn an_operator_replaces_emails_and_the_pages_of_their_links(database: TestDatabase) {
     let folder = Mailbox::new();
     let template = std::path::Path::new(folder.path()).join("password-reset.en.txt");
     std::fs::write(
@@ -390,7 +410,7 @@ async fn moving(app: &TestApp) {
     }
 }
 
-/// Waits until the server has taken so many letters.
+/// Waits until the server has taken so many emails.
 async fn sent(app: &TestApp, server: &SmtpServer, number: usize) -> Vec<Mail> {
     tokio::select! {
         mails = server.wait_for(number) => mails,
@@ -398,7 +418,7 @@ async fn sent(app: &TestApp, server: &SmtpServer, number: usize) -> Vec<Mail> {
     }
 }
 
-/// Waits for the first row of an answer. Whoever waits for letters is reminded of them all the time.
+/// Waits for the first row of an answer. Whoever waits for emails is reminded of them all the time.
 async fn answered(app: &TestApp, sql: &str) -> String {
     loop {
         if let Some(answer) = app.database.sql(sql).await {
@@ -445,9 +465,20 @@ async fn register_at_once(app: &TestApp, email: &str) {
     assert_eq!(registered.status, StatusCode::CREATED);
 }
 
-#[apply(with_mail_server)]
-async fn a_mail_server_that_hangs_loses_no_letter(database: TestDatabase) {
-    let mut server = SmtpServer::new();
+/// Has more emails to send, until a mail server has misbehaved often enough: the next one as soon as each has been tried.
+async fn emails_until<T>(app: &TestApp, misbehaving: &JoinHandle<T>) {
+    while !misbehaving.is_finished() {
+        app.clock.advance(TimeDelta::seconds(61));
+        register_at_once(app, &format!("{}@example.com", uuid::Uuid::new_v4())).await;
+        let untried = "SELECT 'one' FROM outgoing_mails WHERE attempts = 0";
+        while !misbehaving.is_finished() && app.database.sql(untried).await.is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_mail_server_that_hangs_loses_no_email(database: TestDatabase, mut server: SmtpServer) {
     let url = format!("smtp://localhost:{}", server.port);
     let app = TestApp::with(database, &["--smtp-url", &url]).await;
     let hanging = tokio::spawn(misbehave(server.port, b"", None, 1));
@@ -462,9 +493,11 @@ async fn a_mail_server_that_hangs_loses_no_letter(database: TestDatabase) {
     drop(hung);
 }
 
-#[apply(with_mail_server)]
-async fn a_mail_server_that_drops_connections_loses_no_letter(database: TestDatabase) {
-    let mut server = SmtpServer::new();
+#[apply(on_both_databases)]
+async fn a_mail_server_that_drops_connections_loses_no_email(
+    database: TestDatabase,
+    mut server: SmtpServer,
+) {
     let url = format!("smtp://localhost:{}", server.port);
     let app = TestApp::with(database, &["--smtp-url", &url]).await;
     let port = server.port;
@@ -474,11 +507,7 @@ async fn a_mail_server_that_drops_connections_loses_no_letter(database: TestData
         }
     });
     register_at_once(&app, ADA).await;
-    while !dropping.is_finished() {
-        app.clock.advance(TimeDelta::seconds(61));
-        register_at_once(&app, &format!("{}@example.com", uuid::Uuid::new_v4())).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    emails_until(&app, &dropping).await;
     server.start();
     let registered = app.database.count("users").await;
     let mails = sent(&app, &server, registered).await;
@@ -486,9 +515,11 @@ async fn a_mail_server_that_drops_connections_loses_no_letter(database: TestData
     app.letters_are_out().await;
 }
 
-#[apply(with_mail_server)]
-async fn a_mail_server_that_refuses_everything_for_a_while_loses_no_letter(database: TestDatabase) {
-    let mut server = SmtpServer::new();
+#[apply(on_both_databases)]
+async fn a_mail_server_that_refuses_everything_for_a_while_loses_no_email(
+    database: TestDatabase,
+    mut server: SmtpServer,
+) {
     let url = format!("smtp://localhost:{}", server.port);
     let app = TestApp::with(database, &["--smtp-url", &url]).await;
     let refusing = tokio::spawn(misbehave(
@@ -498,11 +529,7 @@ async fn a_mail_server_that_refuses_everything_for_a_while_loses_no_letter(datab
         3,
     ));
     register_at_once(&app, ADA).await;
-    while !refusing.is_finished() {
-        app.clock.advance(TimeDelta::seconds(61));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        register_at_once(&app, &format!("{}@example.com", uuid::Uuid::new_v4())).await;
-    }
+    emails_until(&app, &refusing).await;
     server.start();
     let registered = app.database.count("users").await;
     let mails = sent(&app, &server, registered).await;
@@ -514,7 +541,7 @@ async fn a_mail_server_that_refuses_everything_for_a_while_loses_no_letter(datab
 type Refusal = fn(&str) -> Option<&'static str>;
 
 #[apply(on_both_databases)]
-async fn a_mail_server_that_is_set_up_wrongly_for_a_while_loses_no_letter(database: TestDatabase) {
+async fn a_mail_server_that_is_set_up_wrongly_for_a_while_loses_no_email(database: TestDatabase) {
     let (hour, days) = (TimeDelta::minutes(49), TimeDelta::days(1));
     let for_an_hour = [TimeDelta::minutes(1), TimeDelta::minutes(10), hour];
     let relay = Relay::start(|_| None).await;
@@ -563,7 +590,7 @@ async fn a_mail_server_that_is_set_up_wrongly_for_a_while_loses_no_letter(databa
             &[days, days],
         ),
         (
-            "letter",
+            "email",
             |said| (said == ".").then_some("538 5.7.11 encrypt"),
             &[days, days],
         ),
@@ -597,7 +624,7 @@ async fn a_mail_server_that_is_set_up_wrongly_for_a_while_loses_no_letter(databa
 }
 
 #[apply(on_both_databases)]
-async fn a_letter_that_is_refused_for_good_is_tried_five_times_in_some_hours(
+async fn an_email_that_is_refused_for_good_is_tried_five_times_in_some_hours(
     database: TestDatabase,
 ) {
     let is_ada =
@@ -643,7 +670,7 @@ async fn a_letter_that_is_refused_for_good_is_tried_five_times_in_some_hours(
 }
 
 #[apply(on_both_databases)]
-async fn ten_letters_are_under_way_at_once_and_no_more(database: TestDatabase) {
+async fn ten_emails_are_under_way_at_once_and_no_more(database: TestDatabase) {
     const SEATS: usize = 10;
     let relay = Relay::silent().await;
     let smtp = format!("smtp://localhost:{}", relay.port);
@@ -672,7 +699,7 @@ async fn ten_letters_are_under_way_at_once_and_no_more(database: TestDatabase) {
 }
 
 #[apply(on_both_databases)]
-async fn what_is_asked_for_nobody_waits_with_the_letters_for_a_mail_server_that_is_down(
+async fn what_is_asked_for_nobody_waits_with_the_emails_for_a_mail_server_that_is_down(
     database: TestDatabase,
 ) {
     let relay = Relay::start(|said| said.is_empty().then_some("421 later")).await;
@@ -693,7 +720,7 @@ async fn what_is_asked_for_nobody_waits_with_the_letters_for_a_mail_server_that_
     assert_eq!(relay.taken(), [ADA]);
 }
 
-/// A mail server that takes letters and is silent when somebody takes leave. Counts what it takes, and says so when it may.
+/// A mail server that takes emails and is silent when somebody takes leave. Counts what it takes, and says so when it may.
 async fn silent_at_the_end(port: u16, taken: &AtomicUsize, may_answer: Option<&Notify>) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("free");
     let mut connections = Vec::new();
@@ -701,7 +728,7 @@ async fn silent_at_the_end(port: u16, taken: &AtomicUsize, may_answer: Option<&N
         let (mut connection, _) = listener.accept().await.expect("somebody connects");
         let _ = connection.write_all(b"220 test\r\n").await;
         let mut heard = Vec::new();
-        let mut is_letter = false;
+        let mut is_email = false;
         while connection
             .read_buf(&mut heard)
             .await
@@ -710,16 +737,16 @@ async fn silent_at_the_end(port: u16, taken: &AtomicUsize, may_answer: Option<&N
             if heard.starts_with(b"QUIT") {
                 break;
             }
-            if !is_letter && heard.ends_with(b"\r\n") {
-                is_letter = heard.starts_with(b"DATA");
-                let answer = if is_letter { "354 go on" } else { "250 well" };
+            if !is_email && heard.ends_with(b"\r\n") {
+                is_email = heard.starts_with(b"DATA");
+                let answer = if is_email { "354 go on" } else { "250 well" };
                 heard.clear();
                 let _ = connection
                     .write_all(format!("{answer}\r\n").as_bytes())
                     .await;
-            } else if is_letter && heard.ends_with(b"\r\n.\r\n") {
+            } else if is_email && heard.ends_with(b"\r\n.\r\n") {
                 taken.fetch_add(1, Ordering::SeqCst);
-                is_letter = false;
+                is_email = false;
                 heard.clear();
                 if let Some(may_answer) = may_answer {
                     may_answer.notified().await;
@@ -732,7 +759,7 @@ async fn silent_at_the_end(port: u16, taken: &AtomicUsize, may_answer: Option<&N
 }
 
 #[apply(on_both_databases)]
-async fn a_letter_that_was_taken_is_sent_no_more_however_the_server_ends(database: TestDatabase) {
+async fn an_email_that_was_taken_is_sent_no_more_however_the_server_ends(database: TestDatabase) {
     let port = SmtpServer::new().port;
     let app = TestApp::with(
         database,
@@ -754,7 +781,7 @@ async fn a_letter_that_was_taken_is_sent_no_more_however_the_server_ends(databas
 }
 
 #[apply(on_both_databases)]
-async fn a_stop_lets_a_letter_that_is_being_sent_get_out(database: TestDatabase) {
+async fn a_stop_lets_an_email_that_is_being_sent_get_out(database: TestDatabase) {
     let port = SmtpServer::new().port;
     let smtp = format!("smtp://localhost:{port}");
     let variables = [
@@ -767,11 +794,11 @@ async fn a_stop_lets_a_letter_that_is_being_sent_get_out(database: TestDatabase)
         let body = json!({"email": ADA, "password": PASSWORD});
         let client = reqwest::Client::new();
         let request = client.post(format!("{}/users", program.url)).json(&body);
-        request.send().await.expect("answers");
+        Answer::to(request).await;
         while taken.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
-        // The server has the letter, and has not said so yet.
+        // The server has the email, and has not said so yet.
         program.signal("TERM");
         tokio::task::yield_now().await;
         answering.notify_one();
@@ -789,8 +816,8 @@ async fn a_stop_lets_a_letter_that_is_being_sent_get_out(database: TestDatabase)
 }
 
 #[apply(on_both_databases)]
-async fn what_is_over_is_swept_and_what_waits_for_its_letter_is_not(database: TestDatabase) {
-    // Nothing listens there: no letter gets out.
+async fn what_is_over_is_swept_and_what_waits_for_its_email_is_not(database: TestDatabase) {
+    // Nothing listens there: no email gets out.
     let port = SmtpServer::new().port;
     let smtp = format!("smtp://localhost:{port}");
     let app = TestApp::with(
@@ -808,7 +835,7 @@ async fn what_is_over_is_swept_and_what_waits_for_its_letter_is_not(database: Te
         tokio::task::yield_now().await;
     }
     app.clock.advance(TimeDelta::hours(25));
-    while app.auth.sweep_letters().await.expect("sweeps") {}
+    while app.auth.sweep().await.expect("sweeps") {}
     assert!(app.database.sql(made).await.is_none());
     for table in ["registrations", "email_verifications"] {
         assert_eq!(app.database.count(table).await, 1, "{table}");
@@ -816,15 +843,17 @@ async fn what_is_over_is_swept_and_what_waits_for_its_letter_is_not(database: Te
     app.clock.advance(TimeDelta::days(3));
     app.letters_are_out().await;
     app.clock.advance(TimeDelta::days(3));
-    while app.auth.sweep_letters().await.expect("sweeps") {}
+    while app.auth.sweep().await.expect("sweeps") {}
     for table in ["registrations", "email_verifications", "outgoing_mails"] {
         assert_eq!(app.database.count(table).await, 0, "{table}");
     }
 }
 
-#[apply(with_mail_server)]
-async fn a_letter_that_no_server_takes_is_given_up_visibly(database: TestDatabase) {
-    let server = SmtpServer::new();
+#[apply(on_both_databases)]
+async fn an_email_that_no_server_takes_is_given_up_visibly(
+    database: TestDatabase,
+    server: SmtpServer,
+) {
     let url = format!("smtp://localhost:{}", server.port);
     let app = TestApp::with(database, &["--smtp-url", &url]).await;
     app.register(ADA, PASSWORD).await;
@@ -836,16 +865,16 @@ async fn a_letter_that_no_server_takes_is_given_up_visibly(database: TestDatabas
         .advance(TimeDelta::days(3) + TimeDelta::seconds(1));
     app.letters_are_out().await;
     let error = app.database.sql(failed).await.expect("it is kept");
-    assert!(error.contains("nobody took the letter"), "{error}");
+    assert!(error.contains("the email was not accepted"), "{error}");
 }
 
-#[apply(with_mail_server)]
-async fn kills_around_sending_lose_no_letter_and_repeat_no_more_than_were_under_way(
+#[apply(on_both_databases)]
+async fn kills_around_sending_lose_no_email_and_repeat_no_more_than_were_under_way(
     database: TestDatabase,
+    mut server: SmtpServer,
 ) {
     const KILLS: usize = 50;
     const SEATS: usize = 10;
-    let mut server = SmtpServer::new();
     server.start();
     let url = format!("smtp://localhost:{}", server.port);
     let variables = [
@@ -861,11 +890,11 @@ async fn kills_around_sending_lose_no_letter_and_repeat_no_more_than_were_under_
             let email = format!("user{kill}.{number}@example.com");
             let body = json!({"email": email, "password": PASSWORD});
             let request = client.post(format!("{}/users", program.url)).json(&body);
-            let answer = request.send().await.expect("answers");
-            assert_eq!(answer.status(), StatusCode::CREATED);
+            let answer = Answer::to(request).await;
+            assert_eq!(answer.status, StatusCode::CREATED);
             registered.push(email);
         }
-        // In half of the rounds at the very moment when the server has taken a letter, else at some time around it.
+        // In half of the rounds at the very moment when the server has taken an email, else at some time around it.
         if kill % 2 == 0 {
             while server.count() == before {
                 std::thread::yield_now();
@@ -899,9 +928,11 @@ async fn kills_around_sending_lose_no_letter_and_repeat_no_more_than_were_under_
     assert_eq!(ids.len(), mails.len());
 }
 
-#[apply(with_mail_server)]
-async fn letters_wait_for_a_mail_server_that_is_down_and_slow_nothing(database: TestDatabase) {
-    let mut server = SmtpServer::new();
+#[apply(on_both_databases)]
+async fn emails_wait_for_a_mail_server_that_is_down_and_slow_nothing(
+    database: TestDatabase,
+    mut server: SmtpServer,
+) {
     let url = format!("smtp://localhost:{}", server.port);
     let app = TestApp::with(database, &["--smtp-url", &url]).await;
     for number in 0..20 {
@@ -924,9 +955,11 @@ async fn letters_wait_for_a_mail_server_that_is_down_and_slow_nothing(database: 
     assert_eq!(ids.len(), 20);
 }
 
-#[apply(with_mail_server)]
-async fn replicas_share_the_work_and_send_each_letter_once(database: TestDatabase) {
-    let mut server = SmtpServer::new();
+#[apply(on_both_databases)]
+async fn replicas_share_the_work_and_send_each_email_once(
+    database: TestDatabase,
+    mut server: SmtpServer,
+) {
     server.start();
     let url = format!("smtp://localhost:{}", server.port);
     let flags = ["--smtp-url", &url];

@@ -9,6 +9,8 @@
 
 mod support;
 
+mod admin;
+mod audit;
 mod client;
 mod compose;
 mod conventions;
@@ -20,6 +22,7 @@ mod events;
 mod faults;
 mod frontend;
 mod known_clients;
+mod mail_texts;
 mod mails;
 mod new_passwords;
 mod openapi;
@@ -39,10 +42,12 @@ mod sealing_keys;
 mod secrets;
 mod service;
 mod sessions;
+mod settings;
 mod shares;
 mod stored_hashes;
 mod structure;
 mod swagger_ui;
+mod tables;
 mod throttle;
 mod users;
 mod users_me;

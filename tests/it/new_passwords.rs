@@ -294,13 +294,13 @@ async fn the_log_says_once_that_the_service_has_no_answer_and_nothing_of_passwor
     for number in 0..3 {
         let body = json!({"email": format!("user{number}@example.com"), "password": GOOD});
         let request = client.post(format!("{}/users", program.url)).json(&body);
-        let answer = Answer::of(request.send().await.expect("answers")).await;
+        let answer = Answer::to(request).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
     program.signal("TERM");
     let (status, log) = program.ended();
     assert!(status.success(), "{log}");
-    let said = log.matches("the service that knows breached passwords has no answer");
+    let said = log.matches("the breached-password service does not answer");
     assert_eq!(said.count(), 1, "{log}");
     let (prefix, suffix) = digits(GOOD);
     for secret in [GOOD, &suffix, &format!("range/{prefix}")] {

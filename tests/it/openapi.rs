@@ -1,9 +1,10 @@
 //! The OpenAPI document: what is generated, committed and served is one.
 
 use macro_rules_attribute::apply;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Program, TestApp, on_both_databases, once};
+use crate::support::{Answer, Program, Question, TestApp, on_both_databases, once};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -33,6 +34,69 @@ async fn the_served_documents_are_what_the_program_prints(app: TestApp) {
     assert_eq!(yaml.headers()["content-type"], "application/yaml");
     let yaml: Value = serde_yaml::from_str(&yaml.text().await.expect("text")).expect("YAML");
     assert_eq!(yaml, printed);
+}
+
+/// Every test relies on it: see [`Question`].
+#[apply(on_both_databases)]
+async fn an_answer_that_is_not_documented_is_found(app: TestApp) {
+    let right = app
+        .register("ada@example.com", "correct horse battery")
+        .await;
+    let taken = app
+        .register("ada@example.com", "correct horse battery")
+        .await;
+    let request = |method: Method, path: &str| {
+        let request = app.client.request(method, format!("{}{path}", app.url));
+        Question::of(&request.build().expect("it is right"))
+    };
+    let register = request(Method::POST, "/users");
+    assert_eq!(register.judge(&right), Ok(()));
+    assert_eq!(register.judge(&taken), Ok(()));
+    let change = |answer: &Answer, change: fn(&mut Answer)| {
+        let mut answer = answer.clone();
+        change(&mut answer);
+        answer
+    };
+    for (wrong, deviation) in [
+        (
+            change(&right, |answer| answer.status = StatusCode::OK),
+            "200 is not documented",
+        ),
+        (
+            change(&right, |answer| drop(answer.headers.remove("content-type"))),
+            "\"\" is not documented",
+        ),
+        (
+            change(&right, |answer| answer.body["id"] = json!("1")),
+            "/id: \"1\" is not of type \"integer\"",
+        ),
+        (
+            change(&right, |answer| answer.body["email"] = Value::Null),
+            "/email: null is not of type \"string\"",
+        ),
+        (
+            change(&right, |answer| answer.body["created_at"] = json!("today")),
+            "/created_at: \"today\" is not a \"date-time\"",
+        ),
+        (
+            change(&right, |answer| answer.body["admin"] = json!(true)),
+            "Additional properties are not allowed ('admin' was unexpected)",
+        ),
+        (
+            change(&taken, |answer| {
+                answer.body["type"] = json!("/problems/not-found");
+            }),
+            "not-found is not among [\"email-taken\"]",
+        ),
+    ] {
+        let found = register.judge(&wrong).expect_err(deviation);
+        assert!(found.contains(deviation), "{found}");
+    }
+    let nothing = request(Method::GET, "/nothing");
+    let found = nothing.judge(&right).expect_err("there is no such path");
+    assert!(found.contains("no problem of this status"), "{found}");
+    let found = nothing.judge(&taken).expect_err("there is no such path");
+    assert!(found.contains("email-taken is for operations"), "{found}");
 }
 
 #[apply(once)]
@@ -66,7 +130,8 @@ async fn every_operation_is_documented_whole() {
             if method != "get" {
                 expected.push("403");
             }
-            if !operation["security"].is_null() {
+            // An operation for everybody says so.
+            if operation["security"] != json!([]) {
                 expected.push("401");
                 let either = json!([{"session_cookie": []}, {"session_token": []}]);
                 let or_neither = json!([{"session_cookie": []}, {"session_token": []}, {}]);

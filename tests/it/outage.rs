@@ -21,15 +21,12 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{
-    Answer, PgBouncer, Postgres, Program, TestApp, TestDatabase, behind_a_pooler, on_own_postgres,
-    once,
-};
+use crate::support::{Answer, PgBouncer, Postgres, Program, TestApp, TestDatabase, once};
 
 /// Within this time every answer comes, whatever the database does.
 const PROMISED: Duration = Duration::from_secs(3);
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn requests_are_refused_in_time_while_postgres_is_down_and_served_when_it_is_back(
     server: Postgres,
 ) {
@@ -56,7 +53,7 @@ async fn requests_are_refused_in_time_while_postgres_is_down_and_served_when_it_
     app.stop().await;
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn requests_are_refused_in_time_while_postgres_hangs_and_served_when_it_goes_on(
     server: Postgres,
 ) {
@@ -71,7 +68,7 @@ async fn requests_are_refused_in_time_while_postgres_hangs_and_served_when_it_go
     app.stop().await;
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn connections_that_go_silent_are_replaced(server: Postgres) {
     let mut proxy = Proxy::start(server.port()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
@@ -90,7 +87,7 @@ async fn connections_that_go_silent_are_replaced(server: Postgres) {
     app.stop().await;
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn a_table_that_is_locked_holds_up_nothing_but_what_needs_it(server: Postgres) {
     let app = TestApp::with(TestDatabase::at(server.url("postgres")), &[]).await;
     let other = Database::connect(server.url("postgres"))
@@ -121,12 +118,11 @@ async fn a_table_that_is_locked_holds_up_nothing_but_what_needs_it(server: Postg
     app.stop().await;
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn a_database_that_is_slow_holds_nobody_up_for_long(server: Postgres) {
     let proxy = Proxy::start(server.port()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
-    let flags = ["--throttle", "on", "--address-registrations", "1000"];
-    let app = TestApp::with(TestDatabase::at(url), &flags).await;
+    let app = TestApp::with(TestDatabase::at(url), &[]).await;
     let (email, password) = ("ada@example.com", "correct horse battery");
     app.register(email, password).await;
     fill_pool(&app).await;
@@ -143,7 +139,7 @@ async fn a_database_that_is_slow_holds_nobody_up_for_long(server: Postgres) {
     app.stop().await;
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn more_requests_than_can_be_answered_at_once_are_refused(server: Postgres) {
     let url = server.url("postgres");
     let program = Program::start(&[("DATABASE_URL", &url)]);
@@ -158,7 +154,7 @@ async fn more_requests_than_can_be_answered_at_once_are_refused(server: Postgres
         let client = &clients[number % clients.len()];
         let request = client.post(format!("{}/password-reset", program.url));
         let request = request.json(&json!({"email": "ada@example.com"}));
-        Answer::of(request.send().await.expect("answers")).await
+        Answer::to(request).await
     };
     let answers = join_all((0..1500).map(&ask)).await;
     server.thaw();
@@ -175,10 +171,12 @@ async fn more_requests_than_can_be_answered_at_once_are_refused(server: Postgres
     }
 }
 
-#[apply(on_own_postgres)]
-async fn a_server_that_turned_read_only_is_left_for_one_that_takes_changes(server: Postgres) {
+#[apply(once)]
+async fn a_server_that_turned_read_only_is_left_for_one_that_takes_changes(
+    server: Postgres,
+    other: Postgres,
+) {
     const READ_ONLY: &str = "ALTER SYSTEM SET default_transaction_read_only = on";
-    let other = Postgres::start().expect("PostgreSQL is installed");
     for server in [&other, &server] {
         let app = TestApp::with(TestDatabase::at(server.url("postgres")), &[]).await;
         app.stop().await;
@@ -222,9 +220,12 @@ async fn a_server_that_turned_read_only_is_left_for_one_that_takes_changes(serve
     app.stop().await;
 }
 
-#[apply(behind_a_pooler)]
-async fn a_pooler_that_keeps_sessions_apart_can_stand_in_front(server: Postgres) {
-    let pooler = PgBouncer::start(&server, "session");
+#[apply(once)]
+async fn a_pooler_that_keeps_sessions_apart_can_stand_in_front(
+    server: Postgres,
+    mut pooler: PgBouncer,
+) {
+    pooler.start(&server, "session");
     let app = TestApp::with(TestDatabase::at(pooler.url.clone()), &[]).await;
     fill_pool(&app).await;
     assert_recovers(&app).await;
@@ -232,6 +233,12 @@ async fn a_pooler_that_keeps_sessions_apart_can_stand_in_front(server: Postgres)
         .token("back0@example.com", "correct horse battery")
         .await;
     assert!(app.opens(&token).await);
+    // Nothing else is to wait for the lock below.
+    let direct = TestDatabase::at(server.url("postgres"));
+    let letters = "SELECT 'one' FROM outgoing_mails WHERE finished_at IS NULL";
+    while direct.sql(letters).await.is_some() {
+        tokio::task::yield_now().await;
+    }
     // The limit of a statement is there too.
     let other = Database::connect(server.url("postgres"))
         .await
@@ -245,18 +252,18 @@ async fn a_pooler_that_keeps_sessions_apart_can_stand_in_front(server: Postgres)
     let refused = app.register(email, "correct horse battery").await;
     refused.assert_problem(503, "database-unavailable");
     let waiting = "SELECT 'waits' FROM pg_locks WHERE NOT granted";
-    assert_eq!(
-        TestDatabase::at(server.url("postgres")).sql(waiting).await,
-        None
-    );
+    assert_eq!(direct.sql(waiting).await, None);
     locked.rollback().await.expect("unlocks");
     app.stop().await;
 }
 
-#[apply(behind_a_pooler)]
-async fn a_pooler_that_shares_sessions_is_refused_with_the_mend(server: Postgres) {
+#[apply(once)]
+async fn a_pooler_that_shares_sessions_is_refused_with_the_mend(
+    server: Postgres,
+    mut pooler: PgBouncer,
+) {
     for mode in ["transaction", "statement"] {
-        let pooler = PgBouncer::start(&server, mode);
+        pooler.start(&server, mode);
         for action in [&["serve"][..], &["migrate", "up"]] {
             let (succeeded, _, log) = Program::run(action, &[("DATABASE_URL", &pooler.url)]);
             assert!(!succeeded, "{mode}");
@@ -296,13 +303,13 @@ async fn a_database_that_does_not_come_is_given_up_after_half_a_minute() {
     assert!((29..40).contains(&took), "{took} s");
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn a_database_that_is_down_at_start_is_waited_for(server: Postgres) {
     let mut server = server;
     server.stop();
     let url = server.url("postgres");
     let program = Program::spawn(&[("DATABASE_URL", &url)]);
-    let waiting = tokio::task::spawn_blocking(move || program.wait_for("waiting for the database"));
+    let waiting = tokio::task::spawn_blocking(move || program.wait_for("waiting for PostgreSQL"));
     let program = waiting.await.expect("it waits");
     server.resume();
     let program = tokio::task::spawn_blocking(move || program.wait())

@@ -132,19 +132,15 @@ async fn networks_that_flood_are_turned_away_and_others_are_served(database: Tes
 #[apply(on_both_databases)]
 async fn a_rate_limited_guess_takes_no_place_in_the_queue(database: TestDatabase) {
     let url = TestDatabase::at(database.url.clone());
-    let throttled = [BEHIND_A_PROXY, ["--throttle", "on"]].concat();
-    let fast = TestApp::with(url, &throttled).await;
+    let fast = TestApp::limited(url, &BEHIND_A_PROXY).await;
     for _ in 0..5 {
         let refused = sign_in(&fast, HOME, ADA).await;
         refused.assert_problem(401, "invalid-credentials");
     }
     fast.stop().await;
     // A hash takes seconds: there are few places.
-    let slow = TestApp::with(
-        database,
-        &[&throttled[..], &["--bcrypt-cost", "15"]].concat(),
-    )
-    .await;
+    let flags = [BEHIND_A_PROXY, ["--bcrypt-cost", "15"]].concat();
+    let slow = TestApp::limited(database, &flags).await;
     let guesses = (0..40 * cores()).map(|_| sign_in(&slow, HOME, ADA));
     for answer in join_all(guesses).await {
         answer.assert_problem(429, "too-many-requests");
@@ -154,9 +150,8 @@ async fn a_rate_limited_guess_takes_no_place_in_the_queue(database: TestDatabase
 #[apply(on_both_databases)]
 async fn a_guess_that_was_counted_and_finds_no_place_is_given_back(database: TestDatabase) {
     // A hash takes seconds: there are few places, and all who come at once see that some are free.
-    let mut flags = BEHIND_A_PROXY.to_vec();
-    flags.extend(["--throttle", "on", "--bcrypt-cost", "15"]);
-    let app = TestApp::with(database, &flags).await;
+    let flags = [BEHIND_A_PROXY, ["--bcrypt-cost", "15"]].concat();
+    let app = TestApp::limited(database, &flags).await;
     let all = 30 * cores();
     let mut guesses: FuturesUnordered<_> = (0..all)
         .map(|number| {
@@ -220,7 +215,8 @@ async fn however_many_lanes_there_are_sign_ins_at_once_are_all_judged_rightly(
 ) {
     for lanes in ["1", "3", "8"] {
         let url = TestDatabase::at(database.url.clone());
-        let app = TestApp::with(url, &["--hashing-lanes", lanes, "--bcrypt-cost", "6"]).await;
+        let flags = ["--hashing-lanes", lanes, "--bcrypt-cost", "6"];
+        let app = TestApp::with(url, &flags).await;
         let email = format!("lanes{lanes}@example.com");
         app.register(&email, "correct horse battery").await;
         let sign_ins = (0..40).map(|number| {

@@ -1,15 +1,15 @@
-//! The pages that the links in letters lead to, in a real browser.
+//! The pages that the links in emails lead to, in a real browser.
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
 
 use crate::support::{
-    Browser, Mail, Program, SmtpServer, TestApp, TestDatabase, in_a_browser, on_both_databases,
-    with_mail_server_and_browser,
+    Answer, Browser, Mail, Program, SmtpServer, TestApp, TestDatabase, on_both_databases,
 };
 
 const ADA: &str = "ada@example.com";
@@ -32,7 +32,7 @@ async fn pages_are_careful_and_in_the_language_of_the_reader(app: TestApp) {
         (
             "/undo-email-change",
             "<h1>Take the change of your email address back</h1>",
-            "<h1>Annuler le changement de votre adresse e-mail</h1>",
+            "<h1>Annulez le changement de votre adresse e-mail</h1>",
         ),
     ] {
         for (language, heading) in [("", english), ("fr", french)] {
@@ -65,8 +65,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn new(url: &str) -> Self {
-        let browser = Browser::start().await;
+    fn new(browser: Browser, url: &str) -> Self {
         Self {
             browser,
             url: url.to_owned(),
@@ -77,11 +76,32 @@ impl Reader {
         &self.browser.page
     }
 
-    /// Opens the link of a letter, at the address where the service really is.
+    /// Opens the link of an email, at the address where the service really is.
     async fn open(&self, mail: &Mail) {
         let (_, path) = mail.link().split_at("http://localhost:8000".len());
         let address = format!("{}{path}", self.url);
         self.page().goto(address).await.expect("it opens");
+    }
+
+    /// Opens a page of the service.
+    async fn go(&self, path: &str) {
+        // The address bar alone would only change the fragment.
+        self.page().goto("about:blank").await.expect("it opens");
+        let address = format!("{}{path}", self.url);
+        self.page().goto(address).await.expect("it opens");
+    }
+
+    /// Checks that the page has one link to go on by, and that all of it can be read.
+    async fn leads_to(&self, text: &str, address: &str) {
+        let mut shown = Vec::new();
+        for link in self.page().find_all(By::Css("a")).await.expect("links") {
+            if link.is_displayed().await.expect("it is there") {
+                let target = link.attr("href").await.expect("it has an address");
+                shown.push((link.text().await.expect("a text"), target));
+            }
+        }
+        assert_eq!(shown, [(text.to_owned(), Some(address.to_owned()))]);
+        self.browser.assert_readable().await;
     }
 
     async fn find(&self, selector: &str) -> WebElement {
@@ -122,12 +142,15 @@ impl Reader {
     }
 }
 
-#[apply(in_a_browser)]
-async fn opening_a_link_ten_times_changes_nothing_and_then_it_works(app: TestApp) {
+#[apply(on_both_databases)]
+async fn opening_a_link_ten_times_changes_nothing_and_then_it_works(
+    app: TestApp,
+    browser: Browser,
+) {
     app.register(ADA, PASSWORD).await;
     let mail = app.mail.newest_to(ADA, 1).await;
     let session = app.token(ADA, PASSWORD).await;
-    let reader = Reader::new(&app.url).await;
+    let reader = Reader::new(browser, &app.url);
     for _ in 0..10 {
         // A reload: the address bar alone would only change the fragment.
         reader.page().goto("about:blank").await.expect("it opens");
@@ -144,6 +167,9 @@ async fn opening_a_link_ten_times_changes_nothing_and_then_it_works(app: TestApp
     assert_eq!(me.body["email_verified"], false);
     reader.send("password", PASSWORD).await;
     reader.told("Done: the address is confirmed.").await;
+    reader
+        .leads_to("Continue to Bienvenue", "http://localhost:8000/")
+        .await;
     let me = app.get_as(&session, "/users/me").await;
     assert_eq!(me.body["email_verified"], true);
     // The token is gone from the address bar.
@@ -153,28 +179,35 @@ async fn opening_a_link_ten_times_changes_nothing_and_then_it_works(app: TestApp
     reader.page().goto("about:blank").await.expect("it opens");
     reader.open(&mail).await;
     reader.send("password", PASSWORD).await;
-    reader.told("This link is not good any more.").await;
+    reader.told("This link has expired, or it was used").await;
+    reader
+        .leads_to("Go to Bienvenue", "http://localhost:8000/")
+        .await;
     reader.browser.assert_quiet(&[400]).await;
     reader.browser.close().await;
 }
 
-#[apply(in_a_browser)]
-async fn it_was_not_me_closes_the_account(app: TestApp) {
+#[apply(on_both_databases)]
+async fn it_was_not_me_closes_the_account(app: TestApp, browser: Browser) {
     app.register(ADA, PASSWORD).await;
     let mail = app.mail.newest_to(ADA, 1).await;
-    let reader = Reader::new(&app.url).await;
+    let reader = Reader::new(browser, &app.url);
     reader.open(&mail).await;
     reader.press("form[data-method=POST] button").await;
     reader
         .told("what somebody else began with your address is undone")
         .await;
+    let links = reader.page().find_all(By::Css("a")).await.expect("links");
+    for link in links {
+        assert!(!link.is_displayed().await.expect("it is there"));
+    }
     assert_eq!(app.database.count("users").await, 0);
     reader.browser.assert_quiet(&[]).await;
     reader.browser.close().await;
 }
 
-#[apply(in_a_browser)]
-async fn the_page_of_a_former_address_takes_the_change_back(app: TestApp) {
+#[apply(on_both_databases)]
+async fn the_page_of_a_former_address_takes_the_change_back(app: TestApp, browser: Browser) {
     let new = "ada.lovelace@example.com";
     app.register(ADA, PASSWORD).await;
     for email in [ADA, new] {
@@ -187,30 +220,37 @@ async fn the_page_of_a_former_address_takes_the_change_back(app: TestApp) {
         app.send(request.json(&body)).await;
     }
     let mail = app.mail.newest_to(ADA, 3).await;
-    assert_eq!(mail.subject, "Your email address was changed");
-    let reader = Reader::new(&app.url).await;
+    assert_eq!(mail.subject, "Your email address for Bienvenue was changed");
+    let reader = Reader::new(browser, &app.url);
     reader.open(&mail).await;
     reader.press("form[data-method=POST] button").await;
     reader.told("the account has this address again").await;
+    reader
+        .leads_to(
+            "Choose a new password",
+            "http://localhost:8000/reset-password",
+        )
+        .await;
     app.token(ADA, PASSWORD).await;
     reader.browser.assert_quiet(&[]).await;
     reader.browser.close().await;
 }
 
-#[apply(in_a_browser)]
-async fn a_link_that_was_cut_off_says_so_and_the_rest_can_be_pasted(app: TestApp) {
+#[apply(on_both_databases)]
+async fn a_link_that_was_cut_off_says_so_and_the_rest_can_be_pasted(
+    app: TestApp,
+    browser: Browser,
+) {
     app.register(ADA, PASSWORD).await;
     let verification = app.mail.newest_to(ADA, 1).await;
     app.post("/password-reset", &json!({"email": ADA})).await;
     let reset = app.mail.newest_to(ADA, 2).await;
     let (_, token) = reset.link().split_once("#token=").expect("it has one");
-    let reader = Reader::new(&app.url).await;
+    let reader = Reader::new(browser, &app.url);
     let open = async |path: &str| {
-        reader.page().goto("about:blank").await.expect("it opens");
-        let address = format!("{}{path}", app.url);
-        reader.page().goto(address).await.expect("it opens");
+        reader.go(path).await;
         reader.told("The link is not whole").await;
-        let others = reader.find("form[data-path]").await;
+        let others = reader.find("form[data-method=PUT]").await;
         assert!(!others.is_displayed().await.expect("it is there"));
     };
     let paste = async |text: &str| {
@@ -224,7 +264,6 @@ async fn a_link_that_was_cut_off_says_so_and_the_rest_can_be_pasted(app: TestApp
         "/verify-email",
         "/reset-password#token=",
         &format!("/reset-password#token={cut}"),
-        "/reset-password",
     ] {
         open(path).await;
     }
@@ -238,7 +277,7 @@ async fn a_link_that_was_cut_off_says_so_and_the_rest_can_be_pasted(app: TestApp
     paste(alone).await;
     reader.send("password", PASSWORD).await;
     reader.told("Done: the address is confirmed.").await;
-    open("/reset-password").await;
+    reader.go("/reset-password").await;
     paste(&format!("Use {} within 30 minutes", reset.link())).await;
     reader.send("new_password", NEW).await;
     reader.told("Done: sign in with your new password.").await;
@@ -248,15 +287,94 @@ async fn a_link_that_was_cut_off_says_so_and_the_rest_can_be_pasted(app: TestApp
     reader.browser.close().await;
 }
 
+#[apply(on_both_databases)]
+async fn somebody_without_a_link_or_with_an_old_one_gets_another(
+    database: TestDatabase,
+    browser: Browser,
+) {
+    let app_url = "https://app.example.com/?a=1&b=<2>";
+    let flags = ["--app-name", "Café & <Co>", "--app-url", app_url];
+    let app = TestApp::with(database, &flags).await;
+    app.register(ADA, PASSWORD).await;
+    app.mail.newest_to(ADA, 1).await;
+    let reader = Reader::new(browser, &app.url);
+    let ask = async |email: &str| {
+        let field = reader.find("#email").await;
+        field.clear().await.expect("it is emptied");
+        field.send_keys(email).await.expect("it takes text");
+        reader.press("#ask button").await;
+    };
+    let sent = "If this address has an account, an email with a link is on its way.";
+    reader.go("/reset-password").await;
+    reader.find("#paste:not([hidden]) button").await;
+    reader.browser.assert_readable().await;
+    ask("ada..l@example.com").await;
+    reader.told("single dots").await;
+    reader.browser.assert_quiet(&[422]).await;
+    ask(ADA).await;
+    reader.told(sent).await;
+    let old = app.mail.newest_to(ADA, 2).await;
+    app.clock.advance(TimeDelta::minutes(31));
+    // It is found out when a password is given: opening a link does nothing with it.
+    reader.open(&old).await;
+    reader.send("new_password", NEW).await;
+    reader.told("This link has expired, or it was used").await;
+    let form = reader.find("form[data-method=PUT]").await;
+    assert!(!form.is_displayed().await.expect("it is there"));
+    reader.browser.assert_readable().await;
+    reader.browser.assert_quiet(&[400]).await;
+    ask(ADA).await;
+    reader.told(sent).await;
+    let field = reader.find("#email").await;
+    assert!(!field.is_displayed().await.expect("it is there"));
+    reader.open(&app.mail.newest_to(ADA, 3).await).await;
+    reader.browser.assert_readable().await;
+    reader.send("new_password", NEW).await;
+    reader.told("Done: sign in with your new password.").await;
+    let target = "https://app.example.com/?a=1&b=%3C2%3E";
+    reader.leads_to("Sign in to Café & <Co>", target).await;
+    reader.browser.assert_quiet(&[]).await;
+    reader.browser.close().await;
+}
+
+#[apply(on_both_databases)]
+async fn without_scripts_a_page_says_what_to_do_instead(app: TestApp, browser: Browser) {
+    let command = "Emulation.setScriptExecutionDisabled";
+    let devtools = browser.page.cdp();
+    let off = devtools.send_raw(command, json!({"value": true})).await;
+    off.expect("the browser can do without");
+    let reader = Reader::new(browser, &app.url);
+    for path in ["/verify-email", "/reset-password", "/undo-email-change"] {
+        reader.go(path).await;
+        let shown = reader.find("main").await.text().await.expect("a text");
+        assert!(
+            shown.contains("open the link in another browser"),
+            "{shown}"
+        );
+        let forms = reader
+            .page()
+            .find_all(By::Css("form"))
+            .await
+            .expect("forms");
+        for form in forms {
+            assert!(!form.is_displayed().await.expect("it is there"), "{shown}");
+        }
+    }
+    reader.browser.close().await;
+}
+
 /// A port that is free now.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it has one").port()
 }
 
-#[apply(with_mail_server_and_browser)]
-async fn the_whole_story_with_a_mail_server_and_a_browser(database: TestDatabase) {
-    let mut server = SmtpServer::new();
+#[apply(on_both_databases)]
+async fn the_whole_story_with_a_mail_server_and_a_browser(
+    database: TestDatabase,
+    mut server: SmtpServer,
+    browser: Browser,
+) {
     server.start();
     let program = Program::start(&[
         ("DATABASE_URL", &database.url),
@@ -269,8 +387,7 @@ async fn the_whole_story_with_a_mail_server_and_a_browser(database: TestDatabase
     let client = reqwest::Client::new();
     let post = async |path: &str, body: Value| {
         let request = client.post(format!("{}{path}", program.url));
-        let answer = request.json(&body).send().await.expect("answers");
-        answer.status()
+        Answer::to(request.json(&body)).await.status
     };
     let newest = async |subject: &str| {
         loop {
@@ -283,8 +400,8 @@ async fn the_whole_story_with_a_mail_server_and_a_browser(database: TestDatabase
     };
     let registered = post("/users", json!({"email": ADA, "password": PASSWORD})).await;
     assert_eq!(registered, StatusCode::CREATED);
-    let reader = Reader::new(&program.url).await;
-    let mail = newest("Confirm your email address").await;
+    let reader = Reader::new(browser, &program.url);
+    let mail = newest("Confirm your email address for Bienvenue").await;
     assert_eq!(mail.to, [ADA]);
     reader.open(&mail).await;
     reader.send("password", PASSWORD).await;
@@ -292,14 +409,16 @@ async fn the_whole_story_with_a_mail_server_and_a_browser(database: TestDatabase
 
     let asked = post("/password-reset", json!({"email": ADA})).await;
     assert_eq!(asked, StatusCode::ACCEPTED);
-    reader.open(&newest("Choose a new password").await).await;
+    reader
+        .open(&newest("Choose a new password for Bienvenue").await)
+        .await;
     reader.send("new_password", "12345678").await;
     reader.told("guess").await;
     reader.send("new_password", NEW).await;
     reader.told("Done: sign in with your new password.").await;
     reader.browser.assert_quiet(&[422]).await;
 
-    let notice = newest("Your password was changed").await;
+    let notice = newest("Your password for Bienvenue was changed").await;
     assert_eq!(notice.to, [ADA]);
     let old = post("/sessions", json!({"email": ADA, "password": PASSWORD})).await;
     assert_eq!(old, StatusCode::UNAUTHORIZED);

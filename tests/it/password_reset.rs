@@ -99,7 +99,7 @@ async fn a_reset_sets_the_password_ends_every_session_and_signs_nobody_in(app: T
     let me = app.get_as(&session, "/users/me").await;
     assert_eq!(me.body["email_verified"], true);
     let notice = app.mail.newest_to(ADA, 3).await;
-    assert_eq!(notice.subject, "Your password was changed");
+    assert_eq!(notice.subject, "Your password for Bienvenue was changed");
     // Once.
     reset(&app, &token, OLD)
         .await
@@ -142,7 +142,7 @@ async fn a_change_of_the_password_ends_the_letter(app: TestApp) {
     let changed = app.send(request.json(&body)).await;
     assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
     let notice = app.mail.newest_to(ADA, 3).await;
-    assert_eq!(notice.subject, "Your password was changed");
+    assert_eq!(notice.subject, "Your password for Bienvenue was changed");
     reset(&app, &token, OLD)
         .await
         .assert_problem(400, "invalid-token");
@@ -183,7 +183,7 @@ async fn who_has_an_account_is_not_said_and_strangers_get_no_letter(app: TestApp
         .await
         .assert_field_problem("invalid-email", "email");
     let mail = app.mail.newest_to(ADA, 2).await;
-    assert_eq!(mail.subject, "Choose a new password");
+    assert_eq!(mail.subject, "Choose a new password for Bienvenue");
     // The row for the stranger was looked at, and nothing was sent.
     let done = "SELECT 'done' FROM outgoing_mails
                 WHERE recipient = 'eve@example.com' AND finished_at IS NOT NULL";

@@ -33,7 +33,7 @@ async fn letter(app: &TestApp, address: &str, subject: &str) -> Mail {
 async fn reset(app: &TestApp) {
     let asked = app.post("/password-reset", &json!({"email": OWNER})).await;
     assert_eq!(asked.status, StatusCode::ACCEPTED);
-    let mail = letter(app, OWNER, "Choose a new password").await;
+    let mail = letter(app, OWNER, "Choose a new password for Bienvenue").await;
     let body = json!({"token": mail.token(), "new_password": OWNERS});
     let done = app.put("/password-reset", &body).await;
     assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
@@ -83,7 +83,7 @@ async fn open_a_session_of_the_attacker_ends_when_the_owner_resets(app: TestApp)
 async fn open_the_owner_cannot_confirm_what_the_attacker_began(app: TestApp) {
     app.register(OWNER, ATTACKERS).await;
     let session = app.token(OWNER, ATTACKERS).await;
-    let mail = letter(&app, OWNER, "Confirm your email address").await;
+    let mail = letter(&app, OWNER, "Confirm your email address for Bienvenue").await;
     // A click on the link, without a password or with her own, confirms nothing.
     let click = json!({"token": mail.token()});
     let click = app.put("/email-verification", &click).await;
@@ -113,7 +113,12 @@ async fn open_a_change_of_the_address_that_the_attacker_began_dies_with_the_rese
     let session = app.token(OWNER, ATTACKERS).await;
     let asked = change_email(&app, &session, ATTACKER, ATTACKERS).await;
     assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
-    let mail = letter(&app, ATTACKER, "Confirm your new email address").await;
+    let mail = letter(
+        &app,
+        ATTACKER,
+        "Confirm your new email address for Bienvenue",
+    )
+    .await;
     reset(&app).await;
     for password in [ATTACKERS, OWNERS] {
         let late = verify(&app, &mail, password).await;
@@ -128,7 +133,7 @@ async fn open_a_change_to_the_address_of_the_owner_gives_nobody_anything(app: Te
     app.register(ATTACKER, ATTACKERS).await;
     let session = app.token(ATTACKER, ATTACKERS).await;
     change_email(&app, &session, OWNER, ATTACKERS).await;
-    let mail = letter(&app, OWNER, "Confirm your new email address").await;
+    let mail = letter(&app, OWNER, "Confirm your new email address for Bienvenue").await;
     let click = json!({"token": mail.token()});
     let click = app.put("/email-verification", &click).await;
     click.assert_problem(401, "not-signed-in");
@@ -154,9 +159,9 @@ async fn open_a_letter_to_the_old_address_is_dead_after_a_change(app: TestApp) {
     let session = app.token(ATTACKER, OWNERS).await;
     app.post("/password-reset", &json!({"email": ATTACKER}))
         .await;
-    let old = letter(&app, ATTACKER, "Choose a new password").await;
+    let old = letter(&app, ATTACKER, "Choose a new password for Bienvenue").await;
     change_email(&app, &session, OWNER, OWNERS).await;
-    let mail = letter(&app, OWNER, "Confirm your new email address").await;
+    let mail = letter(&app, OWNER, "Confirm your new email address for Bienvenue").await;
     let done = verify(&app, &mail, OWNERS).await;
     assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
     let body = json!({"token": old.token(), "new_password": ATTACKERS});
@@ -172,7 +177,7 @@ async fn private_the_registration_of_the_attacker_never_becomes_the_owners_accou
 ) {
     let app = private(database).await;
     app.register(OWNER, ATTACKERS).await;
-    let of_attacker = letter(&app, OWNER, "Confirm your registration").await;
+    let of_attacker = letter(&app, OWNER, "Confirm your registration for Bienvenue").await;
     app.register(OWNER, OWNERS).await;
     let of_owner = app.mail.newest_to(OWNER, 2).await;
     // She takes the wrong letter: her password is not its.
@@ -192,7 +197,7 @@ async fn private_the_registration_of_the_attacker_never_becomes_the_owners_accou
 async fn private_a_waiting_registration_is_no_account_to_recover(database: TestDatabase) {
     let app = private(database).await;
     app.register(OWNER, ATTACKERS).await;
-    let mail = letter(&app, OWNER, "Confirm your registration").await;
+    let mail = letter(&app, OWNER, "Confirm your registration for Bienvenue").await;
     app.post("/password-reset", &json!({"email": OWNER})).await;
     app.letters_are_out().await;
     assert_eq!(app.mail.mails().len(), 1);
@@ -217,7 +222,12 @@ async fn closed_who_opened_the_account_is_out_when_the_owner_resets(database: Te
     opened.expect("the door for operators is open");
     let session = app.token(OWNER, ATTACKERS).await;
     change_email(&app, &session, ATTACKER, ATTACKERS).await;
-    let change = letter(&app, ATTACKER, "Confirm your new email address").await;
+    let change = letter(
+        &app,
+        ATTACKER,
+        "Confirm your new email address for Bienvenue",
+    )
+    .await;
     reset(&app).await;
     assert!(!app.opens(&session).await);
     verify(&app, &change, ATTACKERS)

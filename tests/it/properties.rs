@@ -177,7 +177,7 @@ impl Person<'_> {
                 self.app.post("/password-reset", &body).await;
             }
             Deed::Reset => {
-                let token = self.token("/reset-password");
+                let token = self.token("/reset-password#token=");
                 let body = json!({"token": token, "new_password": self.password});
                 self.app.put("/password-reset", &body).await;
             }

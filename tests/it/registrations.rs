@@ -27,7 +27,7 @@ async fn register(app: &TestApp, password: &str, number: usize) -> String {
     assert_eq!(registered.status, StatusCode::ACCEPTED, "{registered:?}");
     assert_eq!(registered.body, Value::Null);
     let mail = app.mail.newest_to(ADA, number).await;
-    assert_eq!(mail.subject, "Confirm your registration");
+    assert_eq!(mail.subject, "Confirm your registration for Bienvenue");
     mail.token().to_owned()
 }
 
@@ -97,10 +97,10 @@ async fn nobody_but_the_owner_learns_that_an_address_has_an_account(database: Te
     let unknown = app.register("eve@example.com", OTHER).await;
     assert_eq!(known.without_ids(), unknown.without_ids());
     let notice = app.mail.newest_to(ADA, 2).await;
-    assert_eq!(notice.subject, "You have an account already");
-    assert!(!notice.text.contains("http"), "{}", notice.text);
+    assert_eq!(notice.subject, "You already have an account at Bienvenue");
+    assert!(!notice.text.contains("#token="), "{}", notice.text);
     let free = app.mail.newest_to("eve@example.com", 1).await;
-    assert_eq!(free.subject, "Confirm your registration");
+    assert_eq!(free.subject, "Confirm your registration for Bienvenue");
     // Nothing changed for the owner.
     assert_eq!(app.sign_in(ADA, PASSWORD).await.status, StatusCode::CREATED);
 }

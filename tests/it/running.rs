@@ -14,16 +14,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Answer, Program, TestDatabase, on_both_databases, once};
+use crate::support::{Answer, EmptyDatabase, Program, TestDatabase, on_both_databases, once};
 
 async fn register(client: &Client, url: &str, email: &str) -> reqwest::Result<Answer> {
     let body = json!({"email": email, "password": "correct horse battery"});
-    let sent = client
-        .post(format!("{url}/users"))
-        .json(&body)
-        .send()
-        .await?;
-    Ok(Answer::of(sent).await)
+    Answer::try_to(client.post(format!("{url}/users")).json(&body)).await
 }
 
 /// Checks that the program does not start with a setting, and says why.
@@ -85,7 +80,7 @@ async fn settings_that_make_no_sense_stop_the_start_with_a_sentence() {
         (
             "DATABASE_URL",
             "postgres://u:secret@h:none/x",
-            "DATABASE_URL is no PostgreSQL URL",
+            "DATABASE_URL is not a PostgreSQL URL",
         ),
         (
             "BIENVENUE_DATABASE_CONNECTIONS",
@@ -182,7 +177,7 @@ async fn an_empty_variable_is_one_that_is_not_set() {
 
 #[apply(once)]
 async fn a_database_url_is_refused_without_a_word_of_it() {
-    const ENCODE: &str = "DATABASE_URL has a character in its user name or password that means something else in a URL: \
+    const ENCODE: &str = "DATABASE_URL has a character in its user name or password that has another meaning in a URL: \
          write % as %25, # as %23, / as %2F, ? as %3F, @ as %40 and : as %3A";
     for (url, complaint) in [
         ("postgres://app:se#cret@db/app", ENCODE),
@@ -196,36 +191,39 @@ async fn a_database_url_is_refused_without_a_word_of_it() {
         ("postgres://app:@cret/x@db/app", ENCODE),
         (
             "postgres://u:secret@h:none/x",
-            "DATABASE_URL is no PostgreSQL URL: invalid port number. Write postgres://user:password@host:5432/database",
+            "DATABASE_URL is not a PostgreSQL URL: invalid port number. Write postgres://user:password@host:5432/database",
         ),
         (
             "postgres://app:secret@db/app?sslpassword=secret",
-            "DATABASE_URL has the parameter sslpassword, which there is not",
+            "DATABASE_URL has an unknown parameter: sslpassword",
         ),
         (
             "postgres://app@db/app?secret1=x",
-            "DATABASE_URL has a parameter that there is not",
+            "DATABASE_URL has a parameter with an unknown name",
         ),
         (
             "postgres://app@db/app?sslmode=secret",
-            "DATABASE_URL has a sslmode that makes no sense",
+            "DATABASE_URL has an invalid sslmode",
         ),
         (
             "postgres://app@db/app?port=secret",
-            "DATABASE_URL has a port that makes no sense",
+            "DATABASE_URL has an invalid port",
         ),
         (
             "sqlite://x.db?mode=secret",
-            "DATABASE_URL has a mode that is none of rwc, rw, memory, ro",
+            "DATABASE_URL has a mode that is not one of rwc, rw, memory, ro",
         ),
         (
             "sqlite://x.db?mode=rwc&key=secret",
-            "DATABASE_URL has the parameter key, which there is not",
+            "DATABASE_URL has an unknown parameter: key",
         ),
-        ("sqlite://my secret/x.db?mode=rwc", "DATABASE_URL is no URL"),
+        (
+            "sqlite://my secret/x.db?mode=rwc",
+            "DATABASE_URL is not a URL",
+        ),
         (
             "sqlite://x.db?mode=ro",
-            "DATABASE_URL opens the file for reading alone",
+            "DATABASE_URL opens the file read-only",
         ),
     ] {
         for action in [&["serve"][..], &["migrate", "status"]] {
@@ -244,6 +242,24 @@ async fn a_database_url_is_refused_without_a_word_of_it() {
         "postgres://app:p%23ss@db/app?sslmode=disable&application_name=a@b&options[search_path]=x",
     ]);
     assert!(settings.check().is_ok());
+}
+
+#[apply(once)]
+async fn commands_that_only_look_create_no_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "show", "1"],
+        &["audit", "list"],
+        &["audit", "verify"],
+    ] {
+        let output = crate::support::command(arguments, &folder).output();
+        let output = output.expect("runs");
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{complaints}");
+        assert!(complaints.contains("there is no database"), "{complaints}");
+        assert!(!folder.path().join("bienvenue.db").exists());
+    }
 }
 
 #[apply(once)]
@@ -274,18 +290,18 @@ async fn a_sqlite_file_that_cannot_be_opened_is_named_with_the_mend() {
         (
             "no/x.db?mode=rwc",
             format!(
-                "the SQLite file {at}/no/x.db can't be made: there is no folder {at}/no. Make it"
+                "the SQLite file {at}/no/x.db can't be created: the folder {at}/no does not exist. Create it"
             ),
         ),
         (
             "no/x.db",
             format!(
-                "the SQLite file {at}/no/x.db can't be made: there is no folder {at}/no. Make it"
+                "the SQLite file {at}/no/x.db can't be created: the folder {at}/no does not exist. Create it"
             ),
         ),
         (
             "x.db",
-            format!("the SQLite file {at}/x.db is not there: add ?mode=rwc"),
+            format!("the SQLite file {at}/x.db does not exist: add ?mode=rwc"),
         ),
         ("?mode=rwc", format!("{at}/ is a folder: name a file in it")),
         (
@@ -296,22 +312,25 @@ async fn a_sqlite_file_that_cannot_be_opened_is_named_with_the_mend() {
             "text/x.db?mode=rwc",
             format!("the SQLite file {at}/text/x.db can't be opened: a part of its path is a file"),
         ),
-        ("text?mode=rwc", format!("{at}/text is no SQLite database")),
+        (
+            "text?mode=rwc",
+            format!("{at}/text is not a SQLite database"),
+        ),
         (
             "locked/x.db?mode=rwc",
-            format!("{at}/locked/x.db can't be written: user "),
+            format!("{at}/locked/x.db can't be written: the service runs as user "),
         ),
         (
             "closed/x.db?mode=rwc",
-            format!("{at}/closed/x.db can't be written: user "),
+            format!("{at}/closed/x.db can't be written: the service runs as user "),
         ),
         (
             "mine.db?mode=rwc",
-            format!("has no right to {at}/mine.db, which is user "),
+            format!("has no permission for {at}/mine.db, which belongs to user "),
         ),
         (
             "walled.db?mode=rwc",
-            format!("has no right to {at}/walled.db-wal, which is user "),
+            format!("has no permission for {at}/walled.db-wal, which belongs to user "),
         ),
     ] {
         for action in [&["serve"][..], &["migrate", "up"]] {
@@ -362,7 +381,7 @@ async fn connections_that_may_be_unencrypted_are_warned_of() {
     let stated = format!("{url}?sslmode=disable");
     for quiet in [&stated, "postgres://app:secret@127.0.0.1:1/app"] {
         let program = Program::spawn(&[("DATABASE_URL", quiet), ("PGSSLMODE", "")]);
-        let program = program.wait_for("waiting for the database");
+        let program = program.wait_for("waiting for PostgreSQL");
         program.signal("TERM");
         let (_, log) = program.ended();
         assert!(!log.contains("verify-full"), "{log}");
@@ -437,7 +456,8 @@ async fn the_health_command_fails_unless_the_service_is_ready() {
     }
     let folder = program.folder().display().to_string();
     let database = format!("sqlite://{folder}/bienvenue.db");
-    let (down, ..) = Program::run(&["migrate", "down"], &[("DATABASE_URL", &database)]);
+    let down = ["migrate", "down", "--yes"];
+    let (down, ..) = Program::run(&down, &[("DATABASE_URL", &database)]);
     assert!(down);
     let (ready, _, complaint) = Program::run(&["health"], &[("BIENVENUE_LISTEN", address)]);
     assert!(!ready && complaint.contains("503"), "{complaint}");
@@ -471,7 +491,7 @@ async fn a_line_of_the_env_file_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let quote = |line: usize, name: &str| {
         format!(
-            "line {line} of the file .env: the value of {name} must be quoted, as it has spaces, quotes or signs in it. Write {name}='…'"
+            "line {line} of the file .env: the value of {name} must be quoted, because it contains spaces, quotes or special characters. Write {name}='…'"
         )
     };
     for (text, complaint) in [
@@ -486,13 +506,13 @@ async fn a_line_of_the_env_file_that_cannot_be_read_is_named() {
         ),
         (
             "RUST_LOG=info\nsecret\n",
-            "line 2 of the file .env is no NAME=value".to_owned(),
+            "line 2 of the file .env is not NAME=value".to_owned(),
         ),
         (
             "\u{feff}RUST_LOG=info\n<secret>=1\n",
-            "line 2 of the file .env is no NAME=value".to_owned(),
+            "line 2 of the file .env is not NAME=value".to_owned(),
         ),
-        ("RUST_LOG=\0\n", "the file .env has a NUL in it".to_owned()),
+        ("RUST_LOG=\0\n", "the file .env contains a NUL".to_owned()),
     ] {
         std::fs::write(folder.path().join(".env"), text).expect("writes");
         let output = crate::support::command(&["serve"], &folder).output();
@@ -515,7 +535,7 @@ async fn a_line_of_the_env_file_that_cannot_be_read_is_named() {
 }
 
 /// All migrations there are, the oldest first.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 26] = [
     "m20261122_000001_create_users",
     "m20261122_000002_add_email_verified_at",
     "m20261122_000003_create_sessions",
@@ -533,13 +553,23 @@ const MIGRATIONS: [&str; 17] = [
     "m20261126_000002_add_last_used_at",
     "m20261126_000003_add_methods",
     "m20261126_000004_add_name",
+    "m20261126_000005_add_client",
+    "m20261126_000006_add_role",
+    "m20261126_000007_add_disabled_at",
+    "m20261126_000008_add_is_provisioned",
+    "m20261126_000009_create_user_groups",
+    "m20261126_000010_create_audit_events",
+    "m20261126_000011_create_audit_checkpoints",
+    "m20261126_000012_add_refused_at",
+    "m20261126_000013_index_users",
 ];
 
 #[apply(on_both_databases)]
-async fn the_migrate_commands_say_what_they_do(database: TestDatabase) {
-    let migrate = |action: &str| {
-        let (succeeded, printed, complaints) =
-            Program::run(&["migrate", action], &[("DATABASE_URL", &database.url)]);
+async fn the_migrate_commands_say_what_they_do(database: EmptyDatabase) {
+    let variables = [("DATABASE_URL", &*database.url)];
+    let migrate = |arguments: &[&str]| {
+        let arguments = [&["migrate"], arguments].concat();
+        let (succeeded, printed, complaints) = Program::run(&arguments, &variables);
         assert!(succeeded, "{complaints}");
         printed
     };
@@ -548,18 +578,26 @@ async fn the_migrate_commands_say_what_they_do(database: TestDatabase) {
         let lines = lines.map(|(state, name)| format!("{state}  {name}\n"));
         lines.collect::<String>()
     };
-    assert_eq!(migrate("status"), list(&["pending"; MIGRATIONS.len()]));
-    assert_eq!(migrate("up"), list(&["applied"; MIGRATIONS.len()]));
-    assert_eq!(migrate("up"), "nothing to do\n");
+    assert_eq!(migrate(&["status"]), list(&["pending"; MIGRATIONS.len()]));
+    assert_eq!(migrate(&["up"]), list(&["applied"; MIGRATIONS.len()]));
+    assert_eq!(migrate(&["up"]), "nothing to do\n");
     let newest = MIGRATIONS[MIGRATIONS.len() - 1];
-    assert_eq!(migrate("down"), format!("taken back  {newest}\n"));
+    let (succeeded, printed, complaint) = Program::run(&["migrate", "down"], &variables);
+    assert!(!succeeded && printed.is_empty(), "{printed}");
+    let mend = format!("reverting {newest} deletes the data in its tables and columns");
+    assert!(
+        complaint.contains(&mend) && complaint.contains("migrate down --yes"),
+        "{complaint}"
+    );
+    assert_eq!(migrate(&["status"]), list(&["applied"; MIGRATIONS.len()]));
+    assert_eq!(migrate(&["down", "--yes"]), format!("reverted  {newest}\n"));
     let mut states = ["applied"; MIGRATIONS.len()];
     states[MIGRATIONS.len() - 1] = "pending";
-    assert_eq!(migrate("status"), list(&states));
+    assert_eq!(migrate(&["status"]), list(&states));
 }
 
 #[apply(on_both_databases)]
-async fn replicas_that_start_at_the_same_instant_all_come_up(database: TestDatabase) {
+async fn replicas_that_start_at_the_same_instant_all_come_up(database: EmptyDatabase) {
     let variables = [("DATABASE_URL", database.url.as_str())];
     let replicas: Vec<_> = (0..6).map(|_| Program::spawn(&variables)).collect();
     let replicas: Vec<_> = replicas.into_iter().map(Program::wait).collect();
@@ -779,23 +817,22 @@ async fn sessions_outlive_a_restart_and_a_kill(database: TestDatabase) {
     for how in ["KILL", "TERM", "KILL"] {
         for tokens in [&mut kept, &mut ended] {
             let address = format!("{}/sessions", program.url);
-            let signed_in = client.post(address).json(&credentials).send().await;
-            let signed_in = Answer::of(signed_in.expect("answers")).await;
+            let signed_in = Answer::to(client.post(address).json(&credentials)).await;
             let token = signed_in.body["token"].as_str().expect("a token");
             tokens.push(token.to_owned());
         }
         let address = format!("{}/sessions/current", program.url);
         let last = ended.last().expect("one was just added");
-        let out = client.delete(address).bearer_auth(last).send().await;
-        assert_eq!(out.expect("answers").status(), StatusCode::NO_CONTENT);
+        let out = Answer::to(client.delete(address).bearer_auth(last)).await;
+        assert_eq!(out.status, StatusCode::NO_CONTENT);
         program.signal(how);
         program.ended();
         program = Program::start(&variables);
         for (tokens, status) in [(&kept, 200), (&ended, 401)] {
             for token in tokens {
                 let address = format!("{}/sessions/current", program.url);
-                let checked = client.get(address).bearer_auth(token).send().await;
-                assert_eq!(checked.expect("answers").status(), status, "{how}");
+                let checked = Answer::to(client.get(address).bearer_auth(token)).await;
+                assert_eq!(checked.status, status, "{how}");
             }
         }
     }

@@ -8,8 +8,8 @@ use bienvenue::{
     db::{DB, DbError, Direction, MigrationState},
 };
 use entity::{
-    email_verification, known_client, one_time_token, outgoing_mail, registration, sealing_key,
-    session, throttle, user,
+    audit_checkpoint, audit_event, email_verification, known_client, one_time_token, outgoing_mail,
+    registration, sealing_key, session, throttle, user, user_group,
 };
 use macro_rules_attribute::apply;
 use reqwest::StatusCode;
@@ -20,7 +20,7 @@ use sea_orm::{
 use sha2::{Digest as _, Sha256};
 
 use crate::support::{
-    Postgres, Program, TestApp, TestDatabase, TestDb, on_both_databases, on_own_postgres,
+    EmptyDatabase, Postgres, Program, TestApp, TestDatabase, TestDb, on_both_databases, once,
 };
 
 /// A column's type, and whether it can be null.
@@ -30,6 +30,8 @@ type Columns = BTreeMap<String, (String, bool)>;
 async fn every_entity_is_as_its_table(test: TestDb) {
     let is_sqlite = test.database.is_sqlite();
     let expected = BTreeMap::from([
+        of_entity::<audit_checkpoint::Entity>(is_sqlite),
+        of_entity::<audit_event::Entity>(is_sqlite),
         of_entity::<user::Entity>(is_sqlite),
         of_entity::<session::Entity>(is_sqlite),
         of_entity::<email_verification::Entity>(is_sqlite),
@@ -39,6 +41,7 @@ async fn every_entity_is_as_its_table(test: TestDb) {
         of_entity::<throttle::Entity>(is_sqlite),
         of_entity::<sealing_key::Entity>(is_sqlite),
         of_entity::<one_time_token::Entity>(is_sqlite),
+        of_entity::<user_group::Entity>(is_sqlite),
     ]);
     let found = of_database(&test.database).await;
     assert_eq!(found, expected);
@@ -70,7 +73,7 @@ async fn emails_are_unique_and_ids_are_keys_that_are_never_used_again(test: Test
 }
 
 #[apply(on_both_databases)]
-async fn migrations_go_up_and_down_and_up_again(database: TestDatabase) {
+async fn migrations_go_up_and_down_and_up_again(database: EmptyDatabase) {
     let db = DB::connect(&database.url)
         .await
         .expect("opens and migrates");
@@ -247,7 +250,7 @@ async fn the_table_of_migrations_is_moved_where_nothing_else_is_to_do(test: Test
 }
 
 #[apply(on_both_databases)]
-async fn the_migrations_of_another_program_are_left_alone(database: TestDatabase) {
+async fn the_migrations_of_another_program_are_left_alone(database: EmptyDatabase) {
     for sql in [
         "CREATE TABLE seaql_migrations (version varchar NOT NULL PRIMARY KEY, applied_at bigint NOT NULL)",
         "INSERT INTO seaql_migrations VALUES ('m20220101_000001_create_table', 0)",
@@ -266,11 +269,11 @@ async fn the_migrations_of_another_program_are_left_alone(database: TestDatabase
 }
 
 #[apply(on_both_databases)]
-async fn the_tables_of_another_program_are_not_taken_for_ours(database: TestDatabase) {
+async fn the_tables_of_another_program_are_not_taken_for_ours(database: EmptyDatabase) {
     database.sql("CREATE TABLE throttles (id integer)").await;
     let (succeeded, _, log) = Program::run(&["serve"], &[("DATABASE_URL", &database.url)]);
     assert!(!succeeded);
-    let complaint = "the database can't be used: another program has its tables in it (";
+    let complaint = "the database can't be used: it contains tables of another program (";
     assert!(
         log.contains(complaint) && log.contains("\"throttles\""),
         "{log}"
@@ -280,7 +283,7 @@ async fn the_tables_of_another_program_are_not_taken_for_ours(database: TestData
     assert_eq!(tables, ["throttles"]);
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn a_database_that_has_not_all_characters_is_refused(server: Postgres) {
     let admin = TestDatabase::at(server.url("postgres"));
     for encoding in ["LATIN1", "SQL_ASCII"] {
@@ -291,7 +294,7 @@ async fn a_database_that_has_not_all_characters_is_refused(server: Postgres) {
         for action in [&["serve"][..], &["migrate", "up"]] {
             let (succeeded, _, log) = Program::run(action, &[("DATABASE_URL", &server.url(&name))]);
             let complaint = format!(
-                "it is encoded in {encoding}, which has not all characters: make one that is encoded in UTF8"
+                "its encoding is {encoding}, which lacks some characters: create a database in UTF8"
             );
             assert!(!succeeded && log.contains(&complaint), "{log}");
         }
@@ -319,6 +322,7 @@ fn of_entity<E: EntityTrait>(is_sqlite: bool) -> (String, Columns) {
             (ColumnType::String(_), true) => "varchar",
             (ColumnType::TimestampWithTimeZone, false) => "timestamp with time zone",
             (ColumnType::TimestampWithTimeZone, true) => "timestamp_with_timezone_text",
+            (ColumnType::Boolean, _) => "boolean",
             (ColumnType::Uuid, false) => "uuid",
             (ColumnType::Uuid, true) => "uuid_text",
             (other, _) => panic!("say here how {other:?} is stored"),

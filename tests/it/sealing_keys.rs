@@ -91,12 +91,11 @@ async fn a_key_file_that_can_t_be_made_says_how_to_mend_it() {
 
 #[apply(on_both_databases)]
 async fn the_counts_name_nobody_without_the_key(database: TestDatabase) {
-    let flags = ["--throttle", "on", "--keys"];
     let mut keys = Vec::new();
     for key in [TEST_KEY, OTHER_KEY] {
         let there = TestDatabase::at(database.url.clone());
         let both = format!("{key},{TEST_KEY},{OTHER_KEY}");
-        let app = TestApp::with(there, &[&flags[..], &[&both]].concat()).await;
+        let app = TestApp::with(there, &["--keys", &both]).await;
         app.sign_in("ada@example.com", "correct horse battery")
             .await;
         let names = "SELECT key FROM throttles WHERE account IS NOT NULL ORDER BY key";

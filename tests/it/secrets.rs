@@ -7,9 +7,7 @@ use reqwest::{Client, Method, StatusCode};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseBackend, Statement};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, Program, SmtpServer, TEST_KEY, TestDatabase, on_both_databases, with_mail_server,
-};
+use crate::support::{Answer, Program, SmtpServer, TEST_KEY, TestDatabase, on_both_databases};
 
 /// What people type, and what operators set: each is in no other text.
 const PASSWORD: &str = "correct horse battery";
@@ -27,12 +25,13 @@ const MAIL_PASSWORD: &str = "the-mail-password";
 const DATABASE_PASSWORD: &str = "the-database-password";
 
 /// What gives a secret away in a log, whichever it is: the forms of tokens and hashes, and what a database is asked.
-const SIGNS: [&str; 10] = [
+const SIGNS: [&str; 11] = [
     "bienvenue_session_",
     "bienvenue_reset_",
     "bienvenue_verification_",
     "bienvenue_registration_",
     "bienvenue_undo_",
+    "bienvenue_invitation_",
     TEST_KEY,
     "$2b$",
     "hashed_password",
@@ -40,6 +39,7 @@ const SIGNS: [&str; 10] = [
     "INSERT",
 ];
 
+const ROOT: &str = "root@example.com";
 const ADA: &str = "ada@example.com";
 
 /// The service, what was planted in it, and what it said.
@@ -67,7 +67,7 @@ impl Flows {
         if !body.is_null() {
             request = request.json(&body);
         }
-        let answer = Answer::of(request.send().await.expect("answers")).await;
+        let answer = Answer::to(request).await;
         self.called.insert(operation.to_owned());
         let opened = answer.body["token"].as_str().map(str::to_owned);
         let cookie = answer.cookie();
@@ -107,9 +107,11 @@ impl Flows {
     }
 }
 
-#[apply(with_mail_server)]
-async fn what_is_planted_in_every_flow_is_found_nowhere(database: TestDatabase) {
-    let mut mail_server = SmtpServer::new();
+#[apply(on_both_databases)]
+async fn what_is_planted_in_every_flow_is_found_nowhere(
+    database: TestDatabase,
+    mut mail_server: SmtpServer,
+) {
     mail_server.start();
     let with_password = database
         .url
@@ -135,7 +137,6 @@ async fn what_is_planted_in_every_flow_is_found_nowhere(database: TestDatabase) 
             ("RUST_LOG", "trace"),
             ("BIENVENUE_LOG_FORMAT", format),
             ("BIENVENUE_REGISTRATION", mode),
-            ("BIENVENUE_THROTTLE", "on"),
             ("DATABASE_URL", &with_password),
             ("BIENVENUE_SMTP_URL", &smtp),
         ]);
@@ -149,6 +150,7 @@ async fn what_is_planted_in_every_flow_is_found_nowhere(database: TestDatabase) 
         if mode == "open" {
             registration_and_sessions(&mut flows, &mail_server).await;
             changes_and_ends(&mut flows, &mail_server).await;
+            administration(&mut flows, &database).await;
         } else {
             private_registration(&mut flows, &mail_server).await;
         }
@@ -188,13 +190,14 @@ async fn what_the_database_refuses_is_logged_without_what_it_was_asked(database:
         "outgoing_mails",
         "known_clients",
         "sessions",
+        "user_groups",
         "users",
     ] {
         database.sql(&format!("DROP TABLE {table}")).await;
     }
     let body = json!({"email": ADA, "password": PASSWORD});
     let request = Client::new().post(format!("{}/users", program.url));
-    let failed = Answer::of(request.json(&body).send().await.expect("answers")).await;
+    let failed = Answer::to(request.json(&body)).await;
     failed.assert_problem(500, "internal-error");
     let id = failed.header("x-request-id").to_owned();
     assert_eq!(failed.body["detail"], format!("The request id is {id}."));
@@ -263,6 +266,7 @@ async fn registration_and_sessions(flows: &mut Flows, mail_server: &SmtpServer) 
     for operation in [
         "GET /users/me",
         "GET /users/me/export",
+        "GET /users/me/audit-events",
         "GET /sessions",
         "GET /sessions/current",
     ] {
@@ -361,6 +365,51 @@ async fn private_registration(flows: &mut Flows, mail_server: &SmtpServer) {
 }
 
 /// Method and path of all operations that are documented.
+/// What an administrator does, who comes from the command line.
+async fn administration(flows: &mut Flows, database: &TestDatabase) {
+    let add = ["user", "add", ROOT, "--admin", "--name", NAME];
+    let variables = [("DATABASE_URL", &*database.url), ("RUST_LOG", "trace")];
+    let (status, _, complaints) = Program::run_with(&add, &variables, PASSWORD).await;
+    assert_eq!(status, 0, "{complaints}");
+    for secret in [PASSWORD, NAME] {
+        assert!(!complaints.contains(secret), "{complaints}");
+    }
+    let root = flows.sign_in(ROOT, PASSWORD).await;
+    let weak = json!({"email": ADA, "password": WEAK_PASSWORD});
+    flows.call("POST /admin/users", "", &root, weak).await;
+    let new = json!({"email": ADA, "password": NEXT_PASSWORD, "name": NAME, "groups": ["staff"]});
+    let user = flows.done("POST /admin/users", &root, new).await;
+    let (path, none) = (format!("/admin/users/{}", user.body["id"]), Value::Null);
+    flows.sign_in(ADA, NEXT_PASSWORD).await;
+    for operation in [
+        "GET /admin/users",
+        "GET /admin/groups",
+        "GET /admin/audit-events",
+        "GET /users/me/audit-events",
+    ] {
+        flows.done(operation, &root, none.clone()).await;
+    }
+    let change = json!({"name": null, "email_verified": true});
+    for (operation, path, body) in [
+        ("GET /admin/users/{id}", path.clone(), none.clone()),
+        ("PATCH /admin/users/{id}", path.clone(), change),
+        (
+            "DELETE /admin/users/{id}/sessions",
+            format!("{path}/sessions"),
+            none.clone(),
+        ),
+        (
+            "POST /admin/users/{id}/password-reset",
+            format!("{path}/password-reset"),
+            none.clone(),
+        ),
+        ("DELETE /admin/users/{id}", path.clone(), none),
+    ] {
+        let answer = flows.call(operation, &path, &root, body).await;
+        assert!(answer.status.is_success(), "{operation}: {answer:?}");
+    }
+}
+
 fn all_operations() -> BTreeSet<String> {
     let document: Value = serde_json::from_str(&bienvenue::openapi_document()).expect("JSON");
     let paths = document["paths"].as_object().expect("an object");

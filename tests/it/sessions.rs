@@ -728,7 +728,7 @@ async fn what_is_over_is_swept_and_what_is_not_stays(app: TestApp) {
     .await;
     app.token(EVE, PASSWORD).await;
     app.clock.advance(TimeDelta::days(1));
-    while app.auth.sweep_sessions().await.expect("it can") {}
+    while app.auth.sweep().await.expect("it can") {}
     assert_eq!(app.database.count("sessions").await, 2);
     assert!(app.opens(&kept).await);
     let named = "SELECT coalesce(session_id, 'none') FROM users WHERE email = ";

@@ -9,9 +9,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::support::{
-    Answer, Postgres, Program, TestApp, TestDatabase, on_both_databases, on_own_postgres, once,
-};
+use crate::support::{Answer, Postgres, Program, TestApp, TestDatabase, on_both_databases, once};
 
 /// With so many descriptors there are 72 places for connections.
 const DESCRIPTORS: u32 = 200;
@@ -232,7 +230,7 @@ async fn one_network_has_at_most_half_of_the_room_for_bodies(database: TestDatab
     assert_eq!(large.status, StatusCode::CREATED, "{large:?}");
 }
 
-#[apply(on_own_postgres)]
+#[apply(once)]
 async fn one_network_has_at_most_half_of_the_places_for_requests(server: Postgres) {
     let url = server.url("postgres");
     let settings = [
@@ -247,7 +245,7 @@ async fn one_network_has_at_most_half_of_the_places_for_requests(server: Postgre
         let request = client.post(format!("{}/password-reset", program.url));
         let request = request.header("x-forwarded-for", network);
         let request = request.json(&json!({"email": "ada@example.com"}));
-        Answer::of(request.send().await.expect("answers")).await
+        Answer::to(request).await
     };
     let flood = join_all((0..900).map(|_| ask("203.0.113.7")));
     let others = join_all((0..30).map(|_| ask("2001:db8:1:2::3")));

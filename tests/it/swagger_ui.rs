@@ -6,7 +6,7 @@ use macro_rules_attribute::apply;
 use serde_json::json;
 use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
 
-use crate::support::{Browser, TestApp, in_a_browser};
+use crate::support::{Browser, TestApp, on_both_databases};
 
 /// Set to anything, the picture of the README is made anew.
 const UPDATE_PICTURE: &str = "UPDATE_PICTURE";
@@ -51,7 +51,24 @@ async fn execute(operation: &WebElement, status: &str) {
 
 /// Tries an operation out, with a body where it takes one.
 async fn try_out(page: &WebDriver, operation: &str, body: Option<serde_json::Value>, status: &str) {
+    try_out_of(page, operation, None, body, status).await;
+}
+
+/// The same, of the object with an id.
+async fn try_out_of(
+    page: &WebDriver,
+    operation: &str,
+    id: Option<i64>,
+    body: Option<serde_json::Value>,
+    status: &str,
+) {
     let operation = unfold(page, operation).await;
+    if let Some(id) = id {
+        let field = find(&operation, "tr[data-param-name=id] input").await;
+        field.clear().await.expect("it can be emptied");
+        let id = id.to_string();
+        field.send_keys(id).await.expect("it takes text");
+    }
     if let Some(body) = body {
         let field = find(&operation, "textarea.body-param__text").await;
         field.clear().await.expect("the example goes");
@@ -61,9 +78,8 @@ async fn try_out(page: &WebDriver, operation: &str, body: Option<serde_json::Val
     execute(&operation, status).await;
 }
 
-#[apply(in_a_browser)]
-async fn the_whole_story_is_tried_out_with_the_cookie(app: TestApp) {
-    let browser = Browser::start().await;
+#[apply(on_both_databases)]
+async fn the_whole_story_is_tried_out_with_the_cookie(app: TestApp, browser: Browser) {
     let page = &browser.page;
     page.goto(format!("{}/docs", app.url))
         .await
@@ -97,11 +113,10 @@ async fn the_whole_story_is_tried_out_with_the_cookie(app: TestApp) {
     browser.close().await;
 }
 
-#[apply(in_a_browser)]
-async fn a_token_is_given_by_authorize(app: TestApp) {
+#[apply(on_both_databases)]
+async fn a_token_is_given_by_authorize(app: TestApp, browser: Browser) {
     app.register("ada@example.com", PASSWORD).await;
     let token = app.token("ada@example.com", PASSWORD).await;
-    let browser = Browser::start().await;
     let page = &browser.page;
     page.goto(format!("{}/docs", app.url))
         .await
@@ -128,5 +143,53 @@ async fn a_token_is_given_by_authorize(app: TestApp) {
     // The token that was given is dead now.
     try_out(page, "Sessions-get_current_session", None, "401").await;
     browser.assert_quiet(&[401]).await;
+    browser.close().await;
+}
+
+#[apply(on_both_databases)]
+async fn an_administrator_follows_the_life_of_an_account(app: TestApp, browser: Browser) {
+    app.add_admin("root@example.com", PASSWORD).await;
+    let user = app.register("eve@example.com", PASSWORD).await;
+    let id = user.body["id"].as_i64();
+    let session = app.token("eve@example.com", PASSWORD).await;
+    let page = &browser.page;
+    page.goto(format!("{}/docs", app.url))
+        .await
+        .expect("it opens");
+    try_out(page, "Administration-list_users", None, "401").await;
+    let credentials = json!({"email": "root@example.com", "password": PASSWORD});
+    try_out(page, "Sessions-sign_in", Some(credentials), "201").await;
+    try_out(page, "Administration-list_users", None, "200").await;
+    try_out_of(page, "Administration-get_user", id, None, "200").await;
+    let disable = Some(json!({"disabled": true}));
+    try_out_of(page, "Administration-update_user", id, disable, "200").await;
+    assert!(!app.opens(&session).await);
+    try_out(page, "Administration-list_audit_events", None, "200").await;
+    try_out_of(page, "Administration-delete_user", id, None, "204").await;
+    try_out_of(page, "Administration-get_user", id, None, "404").await;
+    try_out(page, "Administration-create_user", None, "201").await;
+    browser.assert_quiet(&[401, 404]).await;
+    browser.close().await;
+}
+
+#[apply(on_both_databases)]
+async fn this_document_makes_it_no_wider_than_a_telephone(app: TestApp, browser: Browser) {
+    let page = &browser.page;
+    browser.be_small("light").await;
+    page.goto(format!("{}/docs", app.url))
+        .await
+        .expect("it opens");
+    for operation in [
+        "Accounts-register",
+        "Sessions-sign_in",
+        "Administration-list_users",
+    ] {
+        unfold(page, operation).await;
+    }
+    let widths = "return [document.documentElement.scrollWidth, innerWidth]";
+    let widths = page.execute(widths, Vec::new()).await.expect("it is shown");
+    let [content, window] = widths.convert::<[i64; 2]>().expect("two numbers");
+    assert_eq!(window, 360, "{content}");
+    assert!(content <= window, "{content} in a window of {window}");
     browser.close().await;
 }

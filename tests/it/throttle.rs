@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bienvenue::auth::SignInError;
+use bienvenue::auth::{SignInError, Unavailable};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use macro_rules_attribute::apply;
@@ -18,8 +18,12 @@ const WRONG: &str = "incorrect donkey charger";
 const HOME: &str = "192.0.2.1";
 
 async fn throttled(database: TestDatabase) -> TestApp {
-    let flags = ["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
-    TestApp::with(database, &flags).await
+    throttled_with(database, &[]).await
+}
+
+async fn throttled_with(database: TestDatabase, flags: &[&str]) -> TestApp {
+    let flags = [&["--trusted-proxies", "127.0.0.0/8"], flags].concat();
+    TestApp::limited(database, &flags).await
 }
 
 /// Sends a request by way of a proxy.
@@ -116,7 +120,8 @@ async fn strangers_have_a_hundred_guesses_together_and_lock_the_owner_out_of_not
     assert_eq!(asked.status, StatusCode::ACCEPTED);
     let reset = loop {
         let mut mails = app.mail.mails().into_iter();
-        if let Some(mail) = mails.find(|mail| mail.subject == "Choose a new password") {
+        if let Some(mail) = mails.find(|mail| mail.subject == "Choose a new password for Bienvenue")
+        {
             break mail.token().to_owned();
         }
         tokio::task::yield_now().await;
@@ -158,9 +163,7 @@ async fn of_guesses_at_the_same_moment_from_one_address_thirty_are_answered(
 #[apply(on_both_databases)]
 async fn whoever_hangs_up_before_the_answer_has_guessed_all_the_same(database: TestDatabase) {
     // A hash takes seconds: nobody is done before they are gone.
-    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
-    flags.extend(["--bcrypt-cost", "15"]);
-    let app = TestApp::with(database, &flags).await;
+    let app = throttled_with(database, &["--bcrypt-cost", "15"]).await;
     let begun = async || {
         while app.auth.hashing_counters().running == 0 {
             tokio::task::yield_now().await;
@@ -417,17 +420,20 @@ async fn clients_whose_address_is_not_known_are_counted_as_one(database: TestDat
     let app = throttled(database).await;
     register(&app, HOME, ADA).await;
     let unknown = bienvenue::auth::Client::default;
-    let signed_in = app.auth.sign_in(ADA, PASSWORD, unknown()).await;
+    let signed_in = app.auth.sign_in(ADA, PASSWORD, &unknown()).await;
     signed_in.expect("the password is right");
     for number in 0..30 {
         let email = format!("user{number}@example.com");
-        let refused = app.auth.sign_in(&email, WRONG, unknown()).await;
+        let refused = app.auth.sign_in(&email, WRONG, &unknown()).await;
         assert!(matches!(refused, Err(SignInError::InvalidCredentials)));
     }
     // Not even for an account that signed in so.
-    let refused = app.auth.sign_in(ADA, PASSWORD, unknown()).await;
+    let refused = app.auth.sign_in(ADA, PASSWORD, &unknown()).await;
     assert!(
-        matches!(refused, Err(SignInError::Throttle(_))),
+        matches!(
+            refused,
+            Err(SignInError::Unavailable(Unavailable::RateLimited(_)))
+        ),
         "{refused:?}"
     );
 }
@@ -435,15 +441,7 @@ async fn clients_whose_address_is_not_known_are_counted_as_one(database: TestDat
 #[apply(on_both_databases)]
 async fn a_guess_that_nobody_judged_counts_for_nothing(database: TestDatabase) {
     // A hash takes seconds, and few have room in the queue.
-    let flags = [
-        "--throttle",
-        "on",
-        "--trusted-proxies",
-        "127.0.0.0/8",
-        "--bcrypt-cost",
-        "15",
-    ];
-    let app = TestApp::with(database, &flags).await;
+    let app = throttled_with(database, &["--bcrypt-cost", "15"]).await;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let queue_is_full = Notify::new();
     let crowd = (0..40 * cores).map(|number| {
@@ -522,7 +520,7 @@ async fn an_address_gets_so_many_letters_and_nobody_is_told_when_it_gets_none(
     app.mail.newest_to(ADA, 1).await;
     let resets = || {
         let mails = app.mail.mails().into_iter();
-        mails.filter(|mail| mail.subject == "Choose a new password")
+        mails.filter(|mail| mail.subject == "Choose a new password for Bienvenue")
     };
     let ask = async |from: &str| {
         let body = json!({"email": ADA});
@@ -557,14 +555,7 @@ async fn an_address_gets_so_many_letters_and_nobody_is_told_when_it_gets_none(
 
 #[apply(on_both_databases)]
 async fn two_who_change_to_each_others_address_at_once_are_both_answered(database: TestDatabase) {
-    let mut flags = vec!["--throttle", "on", "--recipient-letters-hourly", "1000"];
-    flags.extend([
-        "--recipient-letters-daily",
-        "1000",
-        "--address-letters",
-        "1000",
-    ]);
-    let app = TestApp::with(database, &flags).await;
+    let app = TestApp::with(database, &[]).await;
     let emails = [ADA, "bob@example.com"];
     let mut tokens = Vec::new();
     for email in emails {
@@ -605,7 +596,7 @@ async fn the_log_warns_of_a_proxy_that_the_settings_do_not_know() {
         let request = client.post(format!("{}/sessions", program.url));
         let request = request.header("x-forwarded-for", "192.0.2.1");
         let body = json!({"email": ADA, "password": PASSWORD});
-        request.json(&body).send().await.expect("answers");
+        Answer::to(request.json(&body)).await;
     }
     program.signal("TERM");
     let (_, log) = program.ended();
@@ -620,7 +611,7 @@ async fn ask_for_reset(app: &TestApp, from: &str) -> usize {
     app.letters_are_out().await;
     let mails = app.mail.mails().into_iter();
     mails
-        .filter(|mail| mail.subject == "Choose a new password")
+        .filter(|mail| mail.subject == "Choose a new password for Bienvenue")
         .count()
 }
 
@@ -653,7 +644,7 @@ async fn where_strangers_use_the_emails_up_the_last_link_stays_good(database: Te
     }
     let resets = || {
         let mails = app.mail.mails().into_iter();
-        mails.filter(|mail| mail.subject == "Choose a new password")
+        mails.filter(|mail| mail.subject == "Choose a new password for Bienvenue")
     };
     assert_eq!(resets().count(), 3);
     let newest = resets().next_back().expect("three").token().to_owned();
@@ -680,7 +671,7 @@ async fn a_link_is_not_good_for_longer_unless_it_is_asked_for(database: TestData
         ask_for_reset(&app, &format!("198.51.100.{stranger}")).await;
     }
     let mails = app.mail.mails().into_iter();
-    let mut resets = mails.filter(|mail| mail.subject == "Choose a new password");
+    let mut resets = mails.filter(|mail| mail.subject == "Choose a new password for Bienvenue");
     let newest = resets.next_back().expect("three").token().to_owned();
     app.clock.advance(TimeDelta::minutes(30));
     let body = json!({"token": newest, "new_password": PASSWORD});
@@ -690,9 +681,7 @@ async fn a_link_is_not_good_for_longer_unless_it_is_asked_for(database: TestData
 
 #[apply(on_both_databases)]
 async fn one_network_keeps_nobody_from_registering_privately(database: TestDatabase) {
-    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
-    flags.extend(["--registration", "private"]);
-    let app = TestApp::with(database, &flags).await;
+    let app = throttled_with(database, &["--registration", "private"]).await;
     for _ in 0..6 {
         assert_eq!(
             register(&app, "198.51.100.1", ADA).await.status,
@@ -710,9 +699,7 @@ async fn one_network_keeps_nobody_from_registering_privately(database: TestDatab
 
 #[apply(on_both_databases)]
 async fn ipv6_is_counted_by_the_blocks_that_one_customer_has(database: TestDatabase) {
-    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
-    flags.extend(["--address-failures", "3"]);
-    let app = TestApp::with(database, &flags).await;
+    let app = throttled_with(database, &["--address-failures", "3"]).await;
     let mut number = 0;
     let mut fail = async |from: String| {
         number += 1;
@@ -796,9 +783,8 @@ async fn use_session(app: &TestApp, session: &str, from: &str) {
 
 #[apply(on_both_databases)]
 async fn a_network_stays_known_while_a_session_is_used_from_there(database: TestDatabase) {
-    let mut flags = vec!["--throttle", "on", "--trusted-proxies", "127.0.0.0/8"];
-    flags.extend(["--session-idle", "60d", "--session-lifetime", "365d"]);
-    let app = TestApp::with(database, &flags).await;
+    let flags = ["--session-idle", "60d", "--session-lifetime", "365d"];
+    let app = throttled_with(database, &flags).await;
     register(&app, HOME, ADA).await;
     assert!(!is_known(&app, HOME).await);
     let owner = sign_in(&app, HOME, ADA, PASSWORD).await;
@@ -920,7 +906,7 @@ async fn counts_below_the_first_wait_go_within_a_day_and_others_stay(database: T
         sign_in(&app, &format!("198.51.101.{number}"), ADA, WRONG).await;
     }
     app.clock.advance(TimeDelta::days(1));
-    while app.auth.sweep_throttles().await.expect("sweeps") {}
+    while app.auth.sweep().await.expect("sweeps") {}
     assert_eq!(app.database.count("throttles").await, 1);
     sign_in(&app, HOME, ADA, WRONG).await;
     assert_too_many(&sign_in(&app, "198.51.102.1", ADA, WRONG).await, 2);

@@ -294,7 +294,12 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
     let current = app.get_as(&token, "/sessions/current").await;
     let id = &current.body["session"]["id"];
     update(&app, &token, &json!({"name": "Ada"})).await;
+    let group = "INSERT INTO user_groups (user_id, name) SELECT id, 'staff' FROM users";
+    app.database.sql(group).await;
     app.letters_are_out().await;
+    let own = app.get_as(&token, "/users/me/audit-events").await;
+    let events = own.body["events"].as_array().expect("a list");
+    assert_eq!(events.len(), 3, "{own:?}");
     let answer = app.get_as(&token, "/users/me/export").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -306,6 +311,10 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
                 "id": 1,
                 "email": ADA,
                 "name": "Ada",
+                "role": "user",
+                "groups": ["staff"],
+                "disabled_at": null,
+                "is_provisioned": false,
                 "email_verified_at": null,
                 "session_id": id,
                 "reset_token_expires_at": null,
@@ -340,9 +349,11 @@ async fn the_export_has_everything_but_hashes_and_digests(app: TestApp) {
                 "recipient": ADA,
                 "language": "en",
                 "ip": null,
+                "client": null,
                 "created_at": "2026-11-22T06:00:00Z",
                 "finished_at": "2026-11-22T06:00:00Z",
             }],
+            "audit_events": events,
         })
     );
 }
@@ -376,7 +387,7 @@ async fn no_byte_of_a_closed_account_stays_in_the_files_of_sqlite() {
     assert!(has_trace());
     app.letters_are_out().await;
     app.clock.advance(TimeDelta::days(3));
-    while app.auth.sweep_letters().await.expect("it can") {}
+    while app.auth.sweep().await.expect("it can") {}
     // Another replica sweeps as soon as it is there.
     let replica = TestApp::with(TestDatabase::at(url), &[]).await;
     let begun = Instant::now();

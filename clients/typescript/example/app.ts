@@ -65,7 +65,7 @@ async function endSession(id: string): Promise<void> {
 }
 
 async function signIn(credentials: { email: string; password: string }): Promise<void> {
-  const { error } = await bienvenue.POST("/sessions", { body: credentials });
+  const { error } = await bienvenue.signIn(credentials);
   if (error !== undefined) {
     return tell(error);
   }
@@ -73,7 +73,7 @@ async function signIn(credentials: { email: string; password: string }): Promise
 }
 
 async function register(credentials: { email: string; password: string }): Promise<void> {
-  const { error } = await bienvenue.POST("/users", { body: credentials });
+  const { error } = await bienvenue.signUp(credentials);
   if (error !== undefined) {
     return tell(error);
   }
@@ -81,8 +81,8 @@ async function register(credentials: { email: string; password: string }): Promi
 }
 
 async function signOut(): Promise<void> {
-  const { error } = await bienvenue.DELETE("/sessions/current");
-  if (error !== undefined && error.type !== "/problems/not-signed-in") {
+  const { error } = await bienvenue.signOut();
+  if (error !== undefined) {
     return tell(error);
   }
   await show();

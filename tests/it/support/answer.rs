@@ -1,8 +1,10 @@
 //! What came back.
 
 use poem::http::HeaderMap;
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+
+use super::contract::Question;
 
 /// An answer, whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,22 +16,32 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub async fn of(response: reqwest::Response) -> Self {
-        let whole = Self::of_whole(response).await;
-        whole.expect("the whole body arrives")
+    /// Sends a request, and checks that it is answered as the OpenAPI document says.
+    pub async fn to(request: RequestBuilder) -> Self {
+        let answer = Self::try_to(request).await;
+        answer.expect("the service answers")
     }
 
-    /// The same, if the whole body arrives.
-    pub async fn of_whole(response: reqwest::Response) -> Option<Self> {
+    /// The same where the service may be gone before it has answered.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub async fn try_to(request: RequestBuilder) -> reqwest::Result<Self> {
+        let (client, request) = request.build_split();
+        let request = request?;
+        let question = Question::of(&request);
+        let response = client.execute(request).await?;
         let status = response.status();
         let headers = response.headers().clone();
-        let body = response.bytes().await.ok()?;
+        let body = response.bytes().await?;
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Some(Self {
+        let answer = Self {
             status,
             headers,
             body,
-        })
+        };
+        question.check(&answer);
+        Ok(answer)
     }
 
     /// The text of a header, empty where it is not there.

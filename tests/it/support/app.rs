@@ -5,14 +5,20 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use bienvenue::{app::App, auth::Auth, clock::Clock, config::Settings, db::DB};
-use chrono::{DateTime, TimeDelta};
+use bienvenue::{
+    app::App,
+    auth::{Administrator, Auth, Client, NewUser, Role},
+    clock::Clock,
+    config::Settings,
+    db::DB,
+};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args as _, FromArgMatches as _};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{Answer, Mailbox, OnDatabase, TEST_KEY, TestDatabase};
+use super::{Answer, LIMITS, Mailbox, OnDatabase, TEST_KEY, TestDatabase, WIDE};
 
 /// When the tests take place, in seconds since 1970: 2026-11-22T06:00:00Z.
 const NOW: i64 = 1_795_327_200;
@@ -28,6 +34,11 @@ impl TestClock {
 
     pub fn advance(&self, time: TimeDelta) {
         self.0.fetch_add(time.num_seconds(), Ordering::SeqCst);
+    }
+
+    /// Moves to the time of the machine, which other programs go by, or a little after it.
+    pub fn advance_to_now(&self) {
+        self.0.store(Utc::now().timestamp() + 1, Ordering::SeqCst);
     }
 
     fn clock(&self) -> Clock {
@@ -72,17 +83,17 @@ pub fn settings(arguments: &[&str]) -> Settings {
 }
 
 impl TestApp {
-    /// Starts with flags of `bienvenue serve`, besides those that make the tests fast.
+    /// Starts with flags of `bienvenue serve`, besides those that make the tests fast. It limits rates, as a service does, by
+    /// limits that a test does not meet.
     pub async fn with(database: TestDatabase, flags: &[&str]) -> Self {
+        let wide: Vec<_> = LIMITS.iter().flat_map(|(flag, _)| [*flag, WIDE]).collect();
+        Self::limited(database, &[&wide, flags].concat()).await
+    }
+
+    /// With the limits that a service has by itself.
+    pub async fn limited(database: TestDatabase, flags: &[&str]) -> Self {
         let mut arguments = vec!["--database-url", &database.url, "--listen", "127.0.0.1:0"];
-        arguments.extend([
-            "--bcrypt-cost",
-            "4",
-            "--throttle",
-            "off",
-            "--keys",
-            TEST_KEY,
-        ]);
+        arguments.extend(["--bcrypt-cost", "4", "--keys", TEST_KEY]);
         let mail = Mailbox::new();
         arguments.extend(["--mail-dir", mail.path()]);
         arguments.extend(flags);
@@ -147,6 +158,19 @@ impl TestApp {
             .await
     }
 
+    /// Adds an administrator whose address is verified, as the operator does.
+    pub async fn add_admin(&self, email: &str, password: &str) {
+        let operator = Administrator::Operator(Client::default());
+        let new = NewUser {
+            email,
+            password: Some(password),
+            role: Role::Admin,
+            is_email_verified: true,
+            ..NewUser::default()
+        };
+        self.auth.create_user(&operator, new).await.expect("added");
+    }
+
     /// Signs in as a browser does.
     pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
         self.post("/sessions", &json!({"email": email, "password": password}))
@@ -199,6 +223,6 @@ impl TestApp {
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        Answer::of(request.send().await.expect("the service answers")).await
+        Answer::to(request).await
     }
 }

@@ -7,10 +7,13 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::{
     ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
 };
+
+use super::Fixture;
 
 /// A browser with an empty profile and no way to the internet, closed when it is dropped.
 pub struct Browser {
@@ -19,15 +22,17 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-impl Browser {
-    pub fn is_installed() -> bool {
-        ["chromium", "chromedriver"].iter().all(|name| {
+impl Fixture for Browser {
+    fn missing() -> Option<&'static str> {
+        let is_installed = ["chromium", "chromedriver"].iter().all(|name| {
             let path = std::env::var_os("PATH").unwrap_or_default();
             std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
-        })
+        });
+        let missing = "Chromium and its driver (chromium-driver): pages are not covered";
+        (!is_installed).then_some(missing)
     }
 
-    pub async fn start() -> Self {
+    async fn set_up() -> Self {
         // It takes a port that is free on IPv4, and ends where that is not free on IPv6: then the next is tried.
         let (driver, port) = (0..10)
             .find_map(|_| start_driver())
@@ -62,7 +67,9 @@ impl Browser {
             _profile: profile,
         }
     }
+}
 
+impl Browser {
     /// Checks that the console has nothing to say, but for requests that were answered with these
     /// statuses: Chromium reports every failed one.
     pub async fn assert_quiet(&self, statuses: &[u16]) {
@@ -79,6 +86,29 @@ impl Browser {
             });
             assert!(expected, "{} {}", entry.level, entry.message);
         }
+    }
+
+    /// Checks that the page as it is shown can be read on a small telephone, light and dark: that nothing is cut off or has to be
+    /// moved into view, and that texts stand out. Source: WCAG 2.2, 1.4.3 and 1.4.10.
+    pub async fn assert_readable(&self) {
+        for scheme in ["dark", "light"] {
+            self.be_small(scheme).await;
+            let found = self.page.execute(include_str!("readable.js"), Vec::new());
+            let found = found.await.expect("the page can be looked at");
+            assert_eq!(*found.json(), json!([]), "{scheme}");
+        }
+    }
+
+    /// Is a small telephone from now on, whose owner prefers a light or a dark scheme.
+    pub async fn be_small(&self, scheme: &str) {
+        let command = async |name: &str, parameters: Value| {
+            let sent = self.page.cdp().send_raw(name, parameters).await;
+            sent.expect("the browser does so");
+        };
+        let size = json!({"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": true});
+        command("Emulation.setDeviceMetricsOverride", size).await;
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        command("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
     /// Takes a picture of the page.

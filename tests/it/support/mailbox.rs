@@ -5,11 +5,14 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
 use mail_parser::MessageParser;
 use tempfile::TempDir;
+
+use super::Fixture;
 
 /// A letter.
 #[derive(Clone, Debug)]
@@ -136,13 +139,24 @@ pub struct SmtpServer {
     server: Option<Child>,
 }
 
-impl SmtpServer {
-    pub fn is_installed() -> bool {
-        let mut python = Command::new("/usr/bin/python3");
-        python.args(["-c", "import aiosmtpd"]).stderr(Stdio::null());
-        python.status().is_ok_and(|status| status.success())
+impl Fixture for SmtpServer {
+    fn missing() -> Option<&'static str> {
+        static IS_INSTALLED: LazyLock<bool> = LazyLock::new(|| {
+            let mut python = Command::new("/usr/bin/python3");
+            python.args(["-c", "import aiosmtpd"]).stderr(Stdio::null());
+            python.status().is_ok_and(|status| status.success())
+        });
+        let missing = "mail server (python3-aiosmtpd): letters go to files alone";
+        (!*IS_INSTALLED).then_some(missing)
     }
 
+    /// It is not started yet.
+    async fn set_up() -> Self {
+        Self::new()
+    }
+}
+
+impl SmtpServer {
     /// A server that is not started yet.
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
@@ -155,12 +169,11 @@ impl SmtpServer {
     }
 
     /// The same with TLS, by `smtps` or by `starttls`, with a certificate for localhost of an authority of its own.
-    pub fn with_tls(kind: &'static str) -> Self {
-        let mut server = Self::new();
-        server.tls = Some(kind);
+    pub fn with_tls(mut self, kind: &'static str) -> Self {
+        self.tls = Some(kind);
         let make = |name: &str, arguments: &[&str]| {
             let made = Command::new("openssl")
-                .current_dir(server.folder.path())
+                .current_dir(self.folder.path())
                 .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
                 .args(["-pkeyopt", "ec_paramgen_curve:prime256v1"])
                 .args(["-subj", &format!("/CN={name}")])
@@ -180,7 +193,7 @@ impl SmtpServer {
             "basicConstraints=critical,CA:FALSE",
         ];
         make("server", &[issued, is_server].concat());
-        server
+        self
     }
 
     /// The certificate of its authority.

@@ -1,8 +1,13 @@
-//! The harness: finds the databases, gives every test a fresh one, and runs it.
+//! The harness: gives every test what it asks for, and runs it.
+//!
+//! A test has one of two attributes, [`on_both_databases`] and [`once`]. Its arguments are what it needs: their types say so, see
+//! [`OnDatabase`] and [`Fixture`]. Where the machine lacks something that a test needs, the test is ignored, and the run says so.
 
 mod answer;
 mod app;
 mod browser;
+mod contract;
+mod database;
 mod mailbox;
 mod page;
 mod pgbouncer;
@@ -11,387 +16,262 @@ mod program;
 mod relay;
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     io::{Write as _, stderr},
-    panic::{AssertUnwindSafe, resume_unwind},
     pin::Pin,
     process::ExitCode,
-    sync::atomic::{AtomicU32, Ordering},
 };
 
-use bienvenue::db::DB;
-use futures_util::FutureExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
-use sea_orm::{ConnectionTrait as _, Database};
-use tempfile::TempDir;
 
 pub use answer::Answer;
 pub use app::{TestApp, settings};
 pub use browser::Browser;
+pub use contract::Question;
+pub use database::{EmptyDatabase, OnDatabase, TestDatabase, TestDb};
 pub use mailbox::{Mail, Mailbox, SmtpServer};
 pub use page::Page;
 pub use pgbouncer::PgBouncer;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, postgres_program};
 pub use program::{Program, command};
 pub use relay::Relay;
+
+use database::{SharedServer, on_postgres};
 
 /// Set to anything, a run that would have to leave tests out fails instead.
 const REQUIRE_ALL_TESTS: &str = "REQUIRE_ALL_TESTS";
 
-/// A database to use instead of a throwaway one; the tests make databases of their own beside it.
-const TEST_DATABASE_URL: &str = "TEST_DATABASE_URL";
-
 /// The service's own secret, the same for every replica.
 pub const TEST_KEY: &str = "dGhlIGtleSBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVzISE=";
 
-type Run = Pin<Box<dyn Future<Output = ()>>>;
+/// Rate limits, each as a flag and as a variable.
+pub const LIMITS: [(&str, &str); 7] = [
+    ("--account-free-failures", "BIENVENUE_ACCOUNT_FREE_FAILURES"),
+    ("--account-failures", "BIENVENUE_ACCOUNT_FAILURES"),
+    ("--address-failures", "BIENVENUE_ADDRESS_FAILURES"),
+    ("--address-registrations", "BIENVENUE_ADDRESS_REGISTRATIONS"),
+    ("--address-letters", "BIENVENUE_ADDRESS_LETTERS"),
+    (
+        "--recipient-letters-hourly",
+        "BIENVENUE_RECIPIENT_LETTERS_HOURLY",
+    ),
+    (
+        "--recipient-letters-daily",
+        "BIENVENUE_RECIPIENT_LETTERS_DAILY",
+    ),
+];
+
+/// A limit that a test does not meet.
+pub const WIDE: &str = "1000000";
+
+/// What a test can have as an argument, besides a database.
+pub trait Fixture {
+    /// What this machine lacks for it, and what is not tested therefore.
+    fn missing() -> Option<&'static str>;
+
+    async fn set_up() -> Self;
+}
+
+// Not beside the type, which the benchmarks have too.
+impl Fixture for Postgres {
+    fn missing() -> Option<&'static str> {
+        let missing = "PostgreSQL (postgresql) to stop and start: outages are not covered";
+        (!Self::is_installed()).then_some(missing)
+    }
+
+    async fn set_up() -> Self {
+        Self::start().expect("it is installed")
+    }
+}
+
+type Story = Pin<Box<dyn Future<Output = ()>>>;
 
 /// A test, as the attributes below register it.
 pub struct Behaviour {
     pub module: &'static str,
     pub name: &'static str,
-    pub run: Needs,
+    /// Of each of its fixtures.
+    pub missing: &'static [fn() -> Option<&'static str>],
+    pub run: Run,
 }
 
-/// What a test needs to run.
-pub enum Needs {
-    /// Nothing.
-    Nothing(fn() -> Run),
-    /// A fresh database: it runs once on each kind.
-    Database(fn(TestDatabase) -> Run),
-    /// A fresh database, and a browser: it runs once on each kind.
-    Browser(fn(TestDatabase) -> Run),
-    /// The same, and the page of the TypeScript example.
-    Page(fn(TestDatabase) -> Run),
-    /// A fresh database, and a mail server: it runs once on each kind.
-    MailServer(fn(TestDatabase) -> Run),
-    /// The same, and a browser.
-    MailServerAndBrowser(fn(TestDatabase) -> Run),
-    /// A PostgreSQL server of its own, to be stopped and started.
-    Server(fn(Postgres) -> Run),
-    /// The same, and a pooler to put in front of it.
-    Pooler(fn(Postgres) -> Run),
+/// How often a test runs.
+pub enum Run {
+    Once(fn() -> Story),
+    OnBothDatabases {
+        is_empty: bool,
+        story: fn(TestDatabase) -> Story,
+    },
 }
 
 inventory::collect!(Behaviour);
 
-/// `#[apply(on_both_databases)]`: the test runs on SQLite and on PostgreSQL. Its argument is what it
-/// wants on a fresh database: a [`TestApp`], a [`TestDatabase`] or a [`DB`].
+/// `#[apply(on_both_databases)]`: the test runs on SQLite and on PostgreSQL. Its first argument is what it wants on a fresh database:
+/// a [`TestApp`], a [`TestDb`], a [`TestDatabase`] or an [`EmptyDatabase`]. All others are fixtures: a [`Browser`], an [`SmtpServer`]
+/// and so on.
 macro_rules! on_both_databases {
-    ($($test:tt)*) => { $crate::support::on_fresh_database! { Database, $($test)* } };
-}
-
-/// `#[apply(in_a_browser)]`: as [`on_both_databases`], where there is a browser.
-macro_rules! in_a_browser {
-    ($($test:tt)*) => { $crate::support::on_fresh_database! { Browser, $($test)* } };
-}
-
-/// `#[apply(on_a_page)]`: as [`in_a_browser`], where the page of the TypeScript example is built.
-macro_rules! on_a_page {
-    ($($test:tt)*) => { $crate::support::on_fresh_database! { Page, $($test)* } };
-}
-
-/// `#[apply(with_mail_server)]`: as [`on_both_databases`], where there is a mail server.
-macro_rules! with_mail_server {
-    ($($test:tt)*) => { $crate::support::on_fresh_database! { MailServer, $($test)* } };
-}
-
-/// `#[apply(with_mail_server_and_browser)]`: as [`with_mail_server`], where there is a browser too.
-macro_rules! with_mail_server_and_browser {
-    ($($test:tt)*) => { $crate::support::on_fresh_database! { MailServerAndBrowser, $($test)* } };
-}
-
-macro_rules! on_fresh_database {
-    ($needs:ident, $(#[$attribute:meta])* async fn $name:ident($argument:ident: $fixture:ty $(,)?) $body:block) => {
+    (
+        $(#[$attribute:meta])*
+        async fn $name:ident($($database:ident)+: $OnDatabase:ty $(, $($fixture:ident)+: $Fixture:ty)* $(,)?) $body:block
+    ) => {
         $(#[$attribute])*
-        async fn $name($argument: $fixture) $body
-        $crate::support::register!($name, $needs, |database| Box::pin(async move {
-            let fixture = <$fixture as $crate::support::OnDatabase>::on(database).await;
-            $name(fixture).await;
-        }));
-    };
-}
-
-/// `#[apply(once)]`: the test needs no database.
-macro_rules! once {
-    ($(#[$attribute:meta])* async fn $name:ident() $body:block) => {
-        $(#[$attribute])*
-        async fn $name() $body
-        $crate::support::register!($name, Nothing, || Box::pin($name()));
-    };
-}
-
-/// `#[apply(on_own_postgres)]`: the test has a PostgreSQL server to itself.
-macro_rules! on_own_postgres {
-    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: Postgres $(,)?) $body:block) => {
-        $(#[$attribute])*
-        async fn $name($argument: Postgres) $body
-        $crate::support::register!($name, Server, |server| Box::pin($name(server)));
-    };
-}
-
-/// `#[apply(behind_a_pooler)]`: as [`on_own_postgres`], where there is a pooler.
-macro_rules! behind_a_pooler {
-    ($(#[$attribute:meta])* async fn $name:ident($argument:ident: Postgres $(,)?) $body:block) => {
-        $(#[$attribute])*
-        async fn $name($argument: Postgres) $body
-        $crate::support::register!($name, Pooler, |server| Box::pin($name(server)));
-    };
-}
-
-macro_rules! register {
-    ($name:ident, $needs:ident, $run:expr) => {
+        async fn $name($($database)+: $OnDatabase $(, $($fixture)+: $Fixture)*) $body
         inventory::submit! {
             $crate::support::Behaviour {
                 module: module_path!(),
                 name: stringify!($name),
-                run: $crate::support::Needs::$needs($run),
+                missing: &[$(<$Fixture as $crate::support::Fixture>::missing),*],
+                run: $crate::support::Run::OnBothDatabases {
+                    is_empty: <$OnDatabase as $crate::support::OnDatabase>::IS_EMPTY,
+                    story: |database| Box::pin(async move {
+                        $name(
+                            <$OnDatabase as $crate::support::OnDatabase>::on(database).await
+                            $(, <$Fixture as $crate::support::Fixture>::set_up().await)*
+                        )
+                        .await;
+                    }),
+                },
             }
         }
     };
 }
 
-pub(crate) use {
-    behind_a_pooler, in_a_browser, on_a_page, on_both_databases, on_fresh_database,
-    on_own_postgres, once, register, with_mail_server, with_mail_server_and_browser,
-};
-
-/// What a test on a database can ask for.
-pub trait OnDatabase {
-    async fn on(database: TestDatabase) -> Self;
-}
-
-impl OnDatabase for TestDatabase {
-    async fn on(database: TestDatabase) -> Self {
-        database
-    }
-}
-
-/// An open database that is migrated, and what keeps it alive.
-pub struct TestDb {
-    pub db: DB,
-    pub database: TestDatabase,
-}
-
-impl OnDatabase for TestDb {
-    async fn on(database: TestDatabase) -> Self {
-        let db = DB::connect(&database.url).await.expect("opens");
-        Self { db, database }
-    }
-}
-
-/// An empty database for one test.
-pub struct TestDatabase {
-    pub url: String,
-    /// The SQLite file is in it; gone with it.
-    _folder: Option<TempDir>,
-}
-
-impl TestDatabase {
-    /// A database that somebody else made and will drop.
-    pub fn at(url: String) -> Self {
-        Self { url, _folder: None }
-    }
-
-    pub fn is_sqlite(&self) -> bool {
-        self.url.starts_with("sqlite:")
-    }
-
-    /// Runs SQL past the service, as an operator would, and returns the first column of the first row.
-    pub async fn sql(&self, sql: &str) -> Option<String> {
-        let conn = Database::connect(&self.url).await.expect("connects");
-        let statement = sea_orm::Statement::from_string(conn.get_database_backend(), sql);
-        let row = conn.query_one_raw(statement).await.expect("SQL is right");
-        conn.close().await.expect("closes");
-        row?.try_get_by_index(0).expect("the first column is text")
-    }
-
-    /// How many rows a table has.
-    pub async fn count(&self, table: &str) -> usize {
-        let count = format!("SELECT CAST(count(*) AS text) FROM {table}");
-        let count = self.sql(&count).await.expect("a row");
-        count.parse().expect("a number")
-    }
-
-    fn new_sqlite() -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        Self {
-            url: format!("sqlite://{}/test.db?mode=rwc", folder.path().display()),
-            _folder: Some(folder),
+/// `#[apply(once)]`: the test runs once. Its arguments, if it has any, are fixtures, such as a [`Postgres`] server of its own.
+macro_rules! once {
+    (
+        $(#[$attribute:meta])*
+        async fn $name:ident($($($fixture:ident)+: $Fixture:ty),* $(,)?) $body:block
+    ) => {
+        $(#[$attribute])*
+        async fn $name($($($fixture)+: $Fixture),*) $body
+        inventory::submit! {
+            $crate::support::Behaviour {
+                module: module_path!(),
+                name: stringify!($name),
+                missing: &[$(<$Fixture as $crate::support::Fixture>::missing),*],
+                run: $crate::support::Run::Once(|| Box::pin(async move {
+                    $name($(<$Fixture as $crate::support::Fixture>::set_up().await),*).await;
+                })),
+            }
         }
-    }
-
-    async fn new_postgres(server: &str) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("bienvenue_test_{}_{number}", std::process::id());
-        admin(
-            server,
-            &format!("CREATE DATABASE {name} TEMPLATE template0"),
-        )
-        .await;
-        Self::at(with_database(server, &name))
-    }
-
-    /// Leaves nothing behind on a server that is not ours.
-    async fn drop_postgres(server: &str, url: &str) {
-        let url = url::Url::parse(url).expect("it was made of one");
-        let name = url.path().trim_start_matches('/');
-        admin(
-            server,
-            &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        )
-        .await;
-    }
+    };
 }
 
-async fn admin(server: &str, sql: &str) {
-    let conn = Database::connect(server).await.expect("the server is up");
-    conn.execute_unprepared(sql)
-        .await
-        .expect("may make databases");
-    conn.close().await.expect("closes");
-}
-
-/// The URL of another database on the same server.
-fn with_database(server: &str, name: &str) -> String {
-    let mut url = url::Url::parse(server).expect("TEST_DATABASE_URL is a URL");
-    url.set_path(name);
-    url.into()
-}
+pub(crate) use {on_both_databases, once};
 
 /// Runs every test that the command line asks for.
 pub fn run() -> ExitCode {
     // The client that the tests have is built as the service's is, which brings its own.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let arguments = Arguments::from_args();
-    let own = match std::env::var(TEST_DATABASE_URL) {
-        Ok(_) => None,
-        Err(_) if arguments.list => None,
-        Err(_) => Postgres::start(),
-    };
-    let server: Option<&'static str> = match (&own, std::env::var(TEST_DATABASE_URL)) {
-        (Some(own), _) => Some(own.url("postgres").leak()),
-        (None, Ok(url)) => Some(url.leak()),
-        (None, Err(_)) => None,
-    };
-    let has_browser = Browser::is_installed();
-    let has_page = Page::is_built();
-    let has_mail_server = SmtpServer::is_installed();
-    let has_pooler = Postgres::is_installed() && PgBouncer::is_installed();
-    let missing = [
-        (server.is_none(), "PostgreSQL: SQLite alone is covered"),
-        (
-            !Postgres::is_installed(),
-            "PostgreSQL to stop and start: outages are not covered",
-        ),
-        (
-            !has_browser,
-            "Chromium and its driver: pages are not covered",
-        ),
-        (
-            !has_mail_server,
-            "mail server (python3-aiosmtpd): letters go to files alone",
-        ),
-        (
-            !has_pooler,
-            "PgBouncer (pgbouncer): poolers are not covered",
-        ),
-        (
-            !has_page,
-            "TypeScript example that is built: a frontend is not covered",
-        ),
-    ];
-    for (is_missing, what) in missing {
-        if is_missing && !arguments.list {
-            say(&format!("this machine has no {what}"));
-            if std::env::var_os(REQUIRE_ALL_TESTS).is_some() {
-                say("REQUIRE_ALL_TESTS is set, so the run fails");
-                return ExitCode::FAILURE;
-            }
-        }
-    }
+    let arguments = arguments();
+    let mut missing = BTreeSet::new();
+    let mut needs_server = false;
     let mut trials = Vec::new();
     for behaviour in inventory::iter::<Behaviour> {
-        let module = behaviour.module.trim_start_matches("it::");
-        let name = format!("{module}::{}", behaviour.name);
-        match behaviour.run {
-            Needs::Nothing(run) => trials.push(trial(name, run)),
-            Needs::Database(run) => trials.extend(on_each_database(&name, run, server, true)),
-            Needs::Browser(run) => trials.extend(on_each_database(&name, run, server, has_browser)),
-            Needs::Page(run) => {
-                trials.extend(on_each_database(
-                    &name,
-                    run,
-                    server,
-                    has_browser && has_page,
-                ));
+        for variant in behaviour.variants() {
+            let trial = Trial::test(variant.name, || block_on(variant.run));
+            let trial = trial.with_ignored_flag(variant.missing.is_some());
+            if !arguments.is_filtered_out(&trial) {
+                missing.extend(variant.missing);
+                needs_server |= variant.needs_server && !arguments.is_ignored(&trial);
             }
-            Needs::MailServer(run) => {
-                trials.extend(on_each_database(&name, run, server, has_mail_server));
-            }
-            Needs::MailServerAndBrowser(run) => {
-                let can_run = has_mail_server && has_browser;
-                trials.extend(on_each_database(&name, run, server, can_run));
-            }
-            Needs::Server(run) | Needs::Pooler(run) => {
-                let found = match behaviour.run {
-                    Needs::Pooler(_) => has_pooler,
-                    _ => Postgres::is_installed(),
-                };
-                let trial = trial(name, move || {
-                    run(Postgres::start().expect("PostgreSQL is installed"))
-                });
-                trials.push(trial.with_ignored_flag(!found));
-            }
+            trials.push(trial);
         }
+    }
+    if !missing.is_empty() && std::env::var_os(REQUIRE_ALL_TESTS).is_some() {
+        say(&missing);
+        let _ = writeln!(stderr(), "REQUIRE_ALL_TESTS is set, so the run fails");
+        return ExitCode::FAILURE;
+    }
+    let server = (needs_server && !arguments.list).then(SharedServer::start);
+    if !arguments.list {
+        say(&missing);
     }
     trials.sort_by(|one, other| one.name().cmp(other.name()));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    drop(own);
+    if let Some(server) = server {
+        block_on(|| Box::pin(server.stop())).expect("it stops");
+    }
     conclusion.exit_code()
 }
 
-/// A test on SQLite and the same on PostgreSQL, ignored where what they need is missing.
-fn on_each_database(
-    name: &str,
-    run: fn(TestDatabase) -> Run,
-    server: Option<&'static str>,
-    can_run: bool,
-) -> [Trial; 2] {
-    let on_sqlite = trial(format!("{name}::sqlite"), move || {
-        run(TestDatabase::new_sqlite())
-    });
-    let on_postgres = trial(format!("{name}::postgres"), move || {
-        Box::pin(async move {
-            let server = server.expect("without a server the test is ignored");
-            let database = TestDatabase::new_postgres(server).await;
-            let url = database.url.clone();
-            let outcome = AssertUnwindSafe(run(database)).catch_unwind().await;
-            TestDatabase::drop_postgres(server, &url).await;
-            if let Err(panic) = outcome {
-                resume_unwind(panic);
-            }
-        })
-    });
-    [
-        on_sqlite.with_ignored_flag(!can_run),
-        on_postgres.with_ignored_flag(!can_run || server.is_none()),
-    ]
+/// What the command line asks for. An editor asks for a test by the name of its function: of a test on both databases, that is both.
+fn arguments() -> Arguments {
+    let mut arguments = Arguments::from_args();
+    let mut behaviours = inventory::iter::<Behaviour>.into_iter();
+    if arguments.exact
+        && let Some(filter) = &mut arguments.filter
+        && behaviours.any(|behaviour| behaviour.name() == *filter && !behaviour.is_once())
+    {
+        filter.push_str("::");
+        arguments.exact = false;
+    }
+    arguments
 }
 
-fn trial(name: String, run: impl FnOnce() -> Run + Send + 'static) -> Trial {
-    Trial::test(name, move || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failed::from)?
-            .block_on(run());
-        Ok(())
-    })
+/// A test as it is listed: one that runs on both databases is two.
+struct Variant {
+    name: String,
+    missing: Option<&'static str>,
+    needs_server: bool,
+    run: Box<dyn FnOnce() -> Story + Send>,
 }
 
-fn say(text: &str) {
-    // Not the macro: its output is for the test that runs, and none does yet.
-    let _ = writeln!(stderr(), "note: {text}");
+impl Behaviour {
+    fn name(&self) -> String {
+        let module = self.module.trim_start_matches("it::");
+        format!("{module}::{}", self.name)
+    }
+
+    fn is_once(&self) -> bool {
+        matches!(self.run, Run::Once(_))
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        let name = self.name();
+        let missing = self.missing.iter().find_map(|missing| missing());
+        match self.run {
+            Run::Once(story) => vec![Variant {
+                name,
+                missing,
+                needs_server: false,
+                run: Box::new(story),
+            }],
+            Run::OnBothDatabases { is_empty, story } => vec![
+                Variant {
+                    name: format!("{name}::sqlite"),
+                    missing,
+                    needs_server: false,
+                    run: Box::new(move || {
+                        Box::pin(async move {
+                            story(TestDatabase::new_sqlite(is_empty).await).await;
+                        })
+                    }),
+                },
+                Variant {
+                    name: format!("{name}::postgres"),
+                    missing: missing.or_else(SharedServer::missing),
+                    needs_server: true,
+                    run: Box::new(move || Box::pin(on_postgres(is_empty, story))),
+                },
+            ],
+        }
+    }
+}
+
+fn block_on(story: impl FnOnce() -> Story) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(story());
+    Ok(())
+}
+
+/// Tells what is left out.
+fn say(missing: &BTreeSet<&str>) {
+    for what in missing {
+        // Not the macro: its output is for the test that runs, and none does yet.
+        let _ = writeln!(stderr(), "note: this machine has no {what}");
+    }
 }

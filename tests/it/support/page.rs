@@ -8,6 +8,8 @@ use poem::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use super::Fixture;
+
 /// The page, served until it is dropped.
 pub struct Page {
     /// Its origin, as browsers write it.
@@ -15,15 +17,17 @@ pub struct Page {
     served: JoinHandle<()>,
 }
 
-impl Page {
-    /// Whether `npm ci` and `npm run build` have been run.
-    pub fn is_built() -> bool {
-        ["dist/example/app.js", "node_modules/openapi-fetch"]
+impl Fixture for Page {
+    /// Where `npm ci` and `npm run build` have not been run.
+    fn missing() -> Option<&'static str> {
+        let is_built = ["dist/example/app.js", "node_modules/openapi-fetch"]
             .iter()
-            .all(|path| folder().join(path).exists())
+            .all(|path| folder().join(path).exists());
+        let missing = "TypeScript example that is built: a frontend is not covered";
+        (!is_built).then_some(missing)
     }
 
-    pub async fn serve() -> Self {
+    async fn set_up() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it listens").port();
         let acceptor = TcpAcceptor::from_tokio(listener).expect("it listens");
@@ -36,7 +40,9 @@ impl Page {
             served,
         }
     }
+}
 
+impl Page {
     /// The address of the page, which is to call a service.
     pub fn calling(&self, service: &str) -> String {
         format!("{}/example/?service={service}", self.origin)

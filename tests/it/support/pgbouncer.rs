@@ -11,28 +11,46 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::postgres::{Postgres, as_somebody, give_to_somebody};
+use super::{
+    Fixture,
+    postgres::{Postgres, as_somebody, give_to_somebody},
+};
 
 /// A pooler, gone when it is dropped.
 pub struct PgBouncer {
     pub url: String,
-    process: Child,
-    _folder: TempDir,
+    port: u16,
+    folder: TempDir,
+    process: Option<Child>,
 }
 
-impl PgBouncer {
-    pub fn is_installed() -> bool {
-        binary().is_some()
+impl Fixture for PgBouncer {
+    fn missing() -> Option<&'static str> {
+        let missing = "PgBouncer (pgbouncer): poolers are not covered";
+        binary().is_none().then_some(missing)
     }
 
-    /// Starts one in a mode: `session`, `transaction` or `statement`.
-    pub fn start(server: &Postgres, mode: &str) -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
+    /// It is not started yet.
+    async fn set_up() -> Self {
         let port = TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
             .expect("there is a free port")
             .port();
-        let settings = folder.path().join("pgbouncer.ini");
+        Self {
+            url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+            port,
+            folder: tempfile::tempdir().expect("there is room for a folder"),
+            process: None,
+        }
+    }
+}
+
+impl PgBouncer {
+    /// Starts it (again) in a mode: `session`, `transaction` or `statement`.
+    pub fn start(&mut self, server: &Postgres, mode: &str) {
+        self.stop();
+        let (port, folder) = (self.port, self.folder.path());
+        let settings = folder.join("pgbouncer.ini");
         let text = format!(
             "[databases]\n\
              postgres = host=127.0.0.1 port={} dbname=postgres user=postgres\n\
@@ -46,7 +64,7 @@ impl PgBouncer {
             server.port()
         );
         fs::write(&settings, text).expect("writes");
-        give_to_somebody(folder.path());
+        give_to_somebody(folder);
         let process = as_somebody(&binary().expect("PgBouncer is installed"))
             .arg(&settings)
             .stdin(Stdio::null())
@@ -62,18 +80,20 @@ impl PgBouncer {
             );
             sleep(Duration::from_millis(20));
         }
-        Self {
-            url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
-            process,
-            _folder: folder,
+        self.process = Some(process);
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
         }
     }
 }
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
     }
 }
 

@@ -5,13 +5,14 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-/// A server and its data, both gone when it is dropped.
+/// A server and its data, both gone when it is dropped. It ends with the thread that started it, too.
 pub struct Postgres {
     folder: TempDir,
     port: u16,
@@ -37,10 +38,7 @@ impl Postgres {
                 .arg(data)
                 .stdout(Stdio::null()),
         );
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|listener| listener.local_addr())
-            .expect("there is a free port")
-            .port();
+        let port = lasting_port();
         let mut postgres = Self {
             folder,
             port,
@@ -62,9 +60,25 @@ impl Postgres {
         self.port
     }
 
-    /// Starts it (again), with the data that it has.
+    /// Starts it (again), with the data that it has. It refuses while a process of the server before it still ends, and is
+    /// then started again, as a supervisor does.
     pub fn resume(&mut self) {
-        let server = unprivileged("postgres")
+        let begun = Instant::now();
+        while !self.is_up() {
+            let has_ended = |server: &mut Child| server.try_wait().is_ok_and(|end| end.is_some());
+            if self.server.as_mut().is_none_or(has_ended) {
+                self.server = Some(self.spawn());
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "PostgreSQL does not come up"
+            );
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn spawn(&self) -> Child {
+        unprivileged("postgres")
             .arg("-D")
             .arg(self.folder.path().join("data"))
             .args(["-p", &self.port.to_string()])
@@ -80,16 +94,7 @@ impl Postgres {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("postgres starts");
-        self.server = Some(server);
-        let begun = Instant::now();
-        while !self.is_up() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(30),
-                "PostgreSQL does not come up"
-            );
-            sleep(Duration::from_millis(20));
-        }
+            .expect("postgres starts")
     }
 
     /// Whether it takes connections: a whole conversation, for it listens before it is ready.
@@ -111,6 +116,8 @@ impl Postgres {
 
     /// Kills it and all of its processes as they are, as `kill -9` does.
     pub fn kill(&mut self) {
+        // It is not to have another child meanwhile.
+        signal("STOP", self.server.as_ref().expect("it runs").id());
         self.signal_all("KILL");
         let mut server = self.server.take().expect("it runs");
         server.wait().expect("it was ours");
@@ -215,6 +222,23 @@ fn group_of(user: &str) -> String {
         .find(|line| line.split(':').next() == Some(user));
     let group = line.and_then(|line| line.split(':').nth(3));
     group.unwrap_or(user).to_owned()
+}
+
+/// A free port that stays free while the server on it is down: outside the range from which connections get theirs, or one of
+/// another test could take it meanwhile. Source: Linux, `ip_local_port_range`, from 32768.
+fn lasting_port() -> u16 {
+    // Servers that start at the same moment get different ones.
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let begin = 20_000 + (std::process::id() % 10_000) as u16;
+    (begin..32_768)
+        .map(|_| begin + TAKEN.fetch_add(1, Ordering::SeqCst))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("there is a free port")
+}
+
+/// A program of PostgreSQL, such as `pg_dump`.
+pub fn postgres_program(name: &str) -> PathBuf {
+    binaries().expect("PostgreSQL is installed").join(name)
 }
 
 /// Where PostgreSQL's server is: on the path, or where Debian puts it, the newest first.

@@ -1,7 +1,7 @@
 //! The program itself, as its operator starts it.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    TEST_KEY,
+    LIMITS, TEST_KEY, WIDE,
     postgres::{is_root, signal},
 };
 
@@ -20,6 +20,8 @@ pub struct Program {
     pub url: String,
     child: Child,
     log: mpsc::Receiver<String>,
+    /// What was read of its log so far.
+    said: Vec<String>,
     folder: TempDir,
 }
 
@@ -64,6 +66,39 @@ impl Program {
         )
     }
 
+    /// Runs a command with a text as its standard input, and returns its exit status, what it printed, and what it
+    /// complained of. A service in this process goes on meanwhile.
+    pub async fn run_with(
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        input: &str,
+    ) -> (i32, String, String) {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let mut command = command(arguments, &folder);
+        command
+            .env("BIENVENUE_BCRYPT_COST", "4")
+            .env("BIENVENUE_KEYS", TEST_KEY)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let input = input.to_owned();
+        let done = tokio::task::spawn_blocking(move || {
+            let mut child = command.spawn().expect("the program is there");
+            let mut stdin = child.stdin.take().expect("it is piped");
+            // It may end before it has read all.
+            let _ = stdin.write_all(input.as_bytes());
+            drop(stdin);
+            child.wait_with_output().expect("it ends")
+        });
+        let output = done.await.expect("no panic");
+        (
+            output.status.code().expect("no signal ended it"),
+            String::from_utf8(output.stdout).expect("it prints text"),
+            String::from_utf8(output.stderr).expect("it prints text"),
+        )
+    }
+
     /// The same without the rights that root has over files of others.
     pub fn run_unprivileged(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
         let folder = tempfile::tempdir().expect("there is room for a folder");
@@ -93,7 +128,7 @@ impl Program {
         let mut child = command
             .env("BIENVENUE_LISTEN", "127.0.0.1:0")
             .env("BIENVENUE_BCRYPT_COST", "4")
-            .env("BIENVENUE_THROTTLE", "off")
+            .envs(LIMITS.map(|(_, variable)| (variable, WIDE)))
             .env("BIENVENUE_KEYS", TEST_KEY)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -112,8 +147,14 @@ impl Program {
             url: String::new(),
             child,
             log,
+            said: Vec::new(),
             folder,
         }
+    }
+
+    /// What it logged until it was waited for.
+    pub fn said(&self) -> String {
+        self.said.join("\n")
     }
 
     /// Waits until it listens.
@@ -125,18 +166,18 @@ impl Program {
     /// Waits until it logs a text.
     #[track_caller]
     pub fn wait_for(mut self, text: &str) -> Self {
-        let mut log = Vec::new();
         while let Ok(line) = self.log.recv() {
             if let Some((_, rest)) = line.split_once("serving on ") {
                 let (url, _) = rest.split_once(',').unwrap_or((rest, ""));
                 url.clone_into(&mut self.url);
             }
-            if line.contains(text) {
+            let is_it = line.contains(text);
+            self.said.push(line);
+            if is_it {
                 return self;
             }
-            log.push(line);
         }
-        panic!("it ended: {}", log.join("\n"));
+        panic!("it ended: {}", self.said.join("\n"));
     }
 
     /// Where it runs.

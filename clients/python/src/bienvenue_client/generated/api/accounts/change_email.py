@@ -1,0 +1,245 @@
+from http import HTTPStatus
+from typing import Any, cast
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.email_change import EmailChange
+from ...models.problem import Problem
+from ...types import Response
+
+
+def _get_kwargs(
+    *,
+    body: EmailChange,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+
+    _kwargs: dict[str, Any] = {
+        "method": "put",
+        "url": "/users/me/email",
+    }
+
+    _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Any | Problem | None:
+    if response.status_code == 202:
+        response_202 = cast(Any, None)
+        return response_202
+
+    if response.status_code == 400:
+        response_400 = Problem.from_dict(response.json())
+
+        return response_400
+
+    if response.status_code == 401:
+        response_401 = Problem.from_dict(response.json())
+
+        return response_401
+
+    if response.status_code == 403:
+        response_403 = Problem.from_dict(response.json())
+
+        return response_403
+
+    if response.status_code == 408:
+        response_408 = Problem.from_dict(response.json())
+
+        return response_408
+
+    if response.status_code == 413:
+        response_413 = Problem.from_dict(response.json())
+
+        return response_413
+
+    if response.status_code == 415:
+        response_415 = Problem.from_dict(response.json())
+
+        return response_415
+
+    if response.status_code == 422:
+        response_422 = Problem.from_dict(response.json())
+
+        return response_422
+
+    if response.status_code == 429:
+        response_429 = Problem.from_dict(response.json())
+
+        return response_429
+
+    if response.status_code == 500:
+        response_500 = Problem.from_dict(response.json())
+
+        return response_500
+
+    if response.status_code == 503:
+        response_503 = Problem.from_dict(response.json())
+
+        return response_503
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Any | Problem]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: EmailChange,
+) -> Response[Any | Problem]:
+    """Change my email address
+
+     The address changes when the link in the email to the new address is used. Until then nothing
+    changes. The old
+    address is notified. A newer request replaces an older one; a request for the current address
+    cancels it. If the
+    new address belongs to another account, the response is the same, and an email notifies the owner of
+    that
+    account instead.
+
+    Args:
+        body (EmailChange): The new email address of the account. Example: {'email':
+            'ada.lovelace@example.com', 'password': 'correct horse battery'}.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any | Problem]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    *,
+    client: AuthenticatedClient,
+    body: EmailChange,
+) -> Any | Problem | None:
+    """Change my email address
+
+     The address changes when the link in the email to the new address is used. Until then nothing
+    changes. The old
+    address is notified. A newer request replaces an older one; a request for the current address
+    cancels it. If the
+    new address belongs to another account, the response is the same, and an email notifies the owner of
+    that
+    account instead.
+
+    Args:
+        body (EmailChange): The new email address of the account. Example: {'email':
+            'ada.lovelace@example.com', 'password': 'correct horse battery'}.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Any | Problem
+    """
+
+    return sync_detailed(
+        client=client,
+        body=body,
+    ).parsed
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient,
+    body: EmailChange,
+) -> Response[Any | Problem]:
+    """Change my email address
+
+     The address changes when the link in the email to the new address is used. Until then nothing
+    changes. The old
+    address is notified. A newer request replaces an older one; a request for the current address
+    cancels it. If the
+    new address belongs to another account, the response is the same, and an email notifies the owner of
+    that
+    account instead.
+
+    Args:
+        body (EmailChange): The new email address of the account. Example: {'email':
+            'ada.lovelace@example.com', 'password': 'correct horse battery'}.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any | Problem]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    *,
+    client: AuthenticatedClient,
+    body: EmailChange,
+) -> Any | Problem | None:
+    """Change my email address
+
+     The address changes when the link in the email to the new address is used. Until then nothing
+    changes. The old
+    address is notified. A newer request replaces an older one; a request for the current address
+    cancels it. If the
+    new address belongs to another account, the response is the same, and an email notifies the owner of
+    that
+    account instead.
+
+    Args:
+        body (EmailChange): The new email address of the account. Example: {'email':
+            'ada.lovelace@example.com', 'password': 'correct horse battery'}.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Any | Problem
+    """
+
+    return (
+        await asyncio_detailed(
+            client=client,
+            body=body,
+        )
+    ).parsed
