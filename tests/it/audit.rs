@@ -642,6 +642,16 @@ impl Intruder {
         }
     }
 
+    /// Whether the service has undone a change: it erases again what it has erased before.
+    async fn is_undone(&self, change: &str) -> bool {
+        let query = "SELECT * FROM kept_audit_events EXCEPT SELECT * FROM audit_events";
+        let query = format!("SELECT count(*) AS count FROM ({query}) AS changed");
+        let statement = Statement::from_string(self.conn.get_database_backend(), query);
+        let row = self.conn.query_one_raw(statement).await.expect("answers");
+        let changed: i64 = row.expect("a row").try_get("", "count").expect("a count");
+        change.starts_with("UPDATE audit_events SET") && changed == 0
+    }
+
     async fn restore(&self) {
         for table in ["audit_events", "audit_checkpoints"] {
             self.run(&format!("DELETE FROM {table}")).await;
@@ -733,7 +743,7 @@ async fn every_single_change_by_sql_is_found(database: TestDatabase) {
         } else {
             log.verify([]).await
         };
-        if found.is_ok() {
+        if found.is_ok() && !intruder.is_undone(&change).await {
             missed.push(change);
         }
         intruder.restore().await;

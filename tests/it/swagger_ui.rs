@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use macro_rules_attribute::apply;
 use serde_json::json;
-use thirtyfour::{By, WebDriver, WebElement, prelude::ElementQueryable as _};
+use thirtyfour::{By, Key, WebDriver, WebElement, prelude::ElementQueryable as _};
 
 use crate::support::{Browser, TestApp, on_both_databases};
 
@@ -40,13 +40,16 @@ async fn unfold(page: &WebDriver, operation: &str) -> WebElement {
 async fn execute(operation: &WebElement, status: &str) {
     let button = find(operation, "button.execute").await;
     button.click().await.expect("it can be pressed");
-    operation
+    let answer = operation
         .query(By::Css(".live-responses-table .response-col_status"))
         .wait(Duration::from_secs(20), Duration::from_millis(50))
         .with_text(status.to_owned())
         .first()
-        .await
-        .unwrap_or_else(|err| panic!("no answer {status}: {err}"));
+        .await;
+    if answer.is_err() {
+        let shown = operation.text().await.unwrap_or_default();
+        panic!("no answer {status}, but this: {shown}");
+    }
 }
 
 /// Tries an operation out, with a body where it takes one.
@@ -71,7 +74,9 @@ async fn try_out_of(
     }
     if let Some(body) = body {
         let field = find(&operation, "textarea.body-param__text").await;
-        field.clear().await.expect("the example goes");
+        // Not `clear`: Swagger UI may put its example back into an empty field.
+        let all = Key::Control + "a";
+        field.send_keys(all).await.expect("it selects the example");
         let text = body.to_string();
         field.send_keys(text).await.expect("it takes text");
     }
