@@ -185,7 +185,9 @@ impl<'a> Event<'a> {
             Self::SessionOpened {
                 user, session_id, ..
             } => (Some(user.id), Some(session_id), None),
-            Self::SessionRefused { user_id, reason } => (user_id, None, Some(reason)),
+            Self::SessionRefused { user_id, reason } | Self::Throttled { user_id, reason } => {
+                (user_id, None, Some(reason))
+            }
             Self::SessionEnded {
                 user_id,
                 session_id,
@@ -193,7 +195,6 @@ impl<'a> Event<'a> {
             } => (Some(user_id), Some(session_id), Some(reason)),
             Self::ResetRequested { user_id, .. } => (user_id, None, None),
             Self::EmailChangeUndone { user, .. } => (Some(user.id), None, Some(UNDONE)),
-            Self::Throttled { user_id, reason } => (user_id, None, Some(reason)),
         }
     }
 
