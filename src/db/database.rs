@@ -316,6 +316,8 @@ impl Transaction {
     /// # Errors
     /// [`DbError::Unavailable`] and [`DbError::TimedOut`]. The transaction may or may not have been committed then.
     pub async fn commit(self) -> Result<(), DbError> {
-        ask(&self.doubts, self.conn.commit()).await
+        ask(&self.doubts, self.conn.commit()).await?;
+        self.doubts.found_writable();
+        Ok(())
     }
 }

@@ -184,6 +184,9 @@ async fn a_server_that_turned_read_only_is_left_for_one_that_takes_changes(
     let proxy = Proxy::start(server.port()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
     let app = TestApp::with(TestDatabase::at(url), &[]).await;
+    app.register("bob@example.com", "correct horse battery")
+        .await;
+    let token = app.token("bob@example.com", "correct horse battery").await;
     fill_pool(&app).await;
     let admin = Database::connect(server.url("postgres"))
         .await
@@ -209,9 +212,26 @@ async fn a_server_that_turned_read_only_is_left_for_one_that_takes_changes(
         .await;
     written.assert_problem(503, "database-unavailable");
     assert_eq!(app.get("/health/live").await.status, StatusCode::OK);
-    // The old server stays up, and keeps the connections that it has.
-    proxy.lead_to(other.port());
-    assert_recovers(&app).await;
+    // The old server stays up, and keeps the connections that it has. Some of them are busy while the other server takes
+    // the first change, and are not used again afterwards.
+    let locked = admin.begin().await.expect("begins");
+    for sql in ["SET TRANSACTION READ WRITE", "LOCK TABLE sessions"] {
+        locked.execute_unprepared(sql).await.expect("SQL is right");
+    }
+    let busy = join_all((0..5).map(|_| app.get_as(&token, "/users/me")));
+    let recovers = async {
+        let waiting = TestDatabase::at(server.url("postgres"));
+        let count = "SELECT count(*)::text FROM pg_locks WHERE NOT granted";
+        while waiting.sql(count).await.as_deref() != Some("5") {}
+        proxy.lead_to(other.port());
+        assert_comes_back(&app).await;
+        locked.rollback().await.expect("unlocks");
+    };
+    let (busy, ()) = tokio::join!(busy, recovers);
+    for answer in busy {
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    }
+    assert_serves_everybody(&app).await;
     let ready = join_all((0..20).map(|_| app.get("/health/ready"))).await;
     assert!(
         ready.iter().all(|answer| answer.status == StatusCode::OK),
@@ -428,6 +448,11 @@ async fn assert_unavailable(app: &TestApp, how: &str) {
 }
 
 async fn assert_recovers(app: &TestApp) {
+    assert_comes_back(app).await;
+    assert_serves_everybody(app).await;
+}
+
+async fn assert_comes_back(app: &TestApp) {
     let begun = Instant::now();
     let mut number = 0;
     loop {
@@ -443,7 +468,9 @@ async fn assert_recovers(app: &TestApp) {
         );
         number += 1;
     }
-    // From then on everybody is served.
+}
+
+async fn assert_serves_everybody(app: &TestApp) {
     let rest = (0..20).map(|number| async move {
         let email = format!("after{number}@example.com");
         app.register(&email, "correct horse battery").await
